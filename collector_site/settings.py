@@ -1,0 +1,250 @@
+"""Every setting, read from the environment (or `.env` beside manage.py) here and nowhere else.
+
+What is not set has a default that works at home. What is set wrongly stops the start with a
+sentence that names the setting. The README documents each; a test holds it to that.
+"""
+
+import math
+import os
+import re
+import secrets
+import tempfile
+import zoneinfo
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from powerlog.sampler import Rules
+
+T = TypeVar("T")
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = BASE_DIR / "data"
+
+if (BASE_DIR / ".env").exists():
+    environ.Env.read_env(BASE_DIR / ".env")
+env = environ.Env()
+# django-environ takes a value that begins with $ for the name of another variable, which breaks
+# passwords and keys. Escaped here and unescaped by it, every value arrives as it was written.
+env.ENVIRON = {name: value.replace("$", r"\$") for name, value in os.environ.items()}
+env.escape_proxy = True
+
+
+def read(name: str, default: str, convert: Callable[[str], T], expected: str) -> T:
+    """The setting, converted; an empty value counts as not set. Raises ImproperlyConfigured."""
+    text = env.str(name, default="").strip() or default
+    try:
+        return convert(text)
+    except (ValueError, KeyError):
+        raise ImproperlyConfigured(f"{name} is {text!r}, but must be {expected}.") from None
+
+
+def boolean(text: str) -> bool:
+    meanings = dict.fromkeys(("on", "true", "yes", "1"), True)
+    meanings |= dict.fromkeys(("off", "false", "no", "0"), False)
+    return meanings[text.lower()]
+
+
+def not_negative(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError
+    return value
+
+
+def minutes(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError
+    return int(text)
+
+
+def time_zone(text: str) -> str:
+    try:
+        return zoneinfo.ZoneInfo(text).key
+    except (zoneinfo.ZoneInfoNotFoundError, OSError):
+        raise ValueError from None
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def channels(text: str) -> frozenset[str]:
+    """Component keys; a bare number is a switch. At most 20 characters: the table's column."""
+    keys = [f"switch:{word}" if word.isdecimal() else word for word in words(text)]
+    if not keys or not all(re.fullmatch(r"(?=.{3,20}$)[a-z0-9_]+:\d+", key) for key in keys):
+        raise ValueError
+    return frozenset(keys)
+
+
+def writable_data_dir() -> Path:
+    """The folder `data/`, made if need be; asked for only where something is to be kept in it."""
+    try:
+        DATA_DIR.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=DATA_DIR):
+            return DATA_DIR
+    except OSError as exc:
+        raise ImproperlyConfigured(
+            f"The folder {DATA_DIR} cannot be written ({exc.strerror}). Make it writable, "
+            "or set both DATABASE_URL and SECRET_KEY, and it is not needed."
+        ) from None
+
+
+def kept_secret_key() -> str:
+    """The key of `data/secret_key`, generated at the first start, readable by its owner only."""
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        # Written aside and linked into place: of two processes starting at once, one key wins,
+        # and neither reads half of it.
+        with tempfile.NamedTemporaryFile("w", dir=writable_data_dir()) as file:  # mode 600
+            file.write(secrets.token_urlsafe(50))
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    try:
+        return path.read_text()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{path} cannot be read ({exc.strerror}).") from None
+
+
+def databases(url: str) -> dict[str, dict[str, Any]]:
+    """Django's DATABASES for a DATABASE_URL.
+
+    `default` serves the web side. `writer` is the same database through a connection of its own,
+    for the thread that writes rows: a page that holds every connection of the pool must not
+    hold up a row. Raises ImproperlyConfigured, never repeating the URL: it has a password in it.
+    """
+    must = "DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "sqlite"):
+        raise ImproperlyConfigured(f"{must}, but it begins with something else.")
+    if scheme == "sqlite":
+        return _sqlite(rest.removeprefix("/"), must)
+    try:
+        default = env.db_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{must}, but its host or port cannot be read. Special characters in the password "
+            "are written in percent form: / is %2F, ? is %3F, @ is %40."
+        ) from None
+    if not default["NAME"]:
+        raise ImproperlyConfigured(f"{must}, but the name of the database is missing.")
+    options = default.setdefault("OPTIONS", {})
+    if "CONN_MAX_AGE" in default or options.keys() & {"pool", "conn_max_age"}:
+        raise ImproperlyConfigured(
+            "DATABASE_URL sets pool or conn_max_age, but the collector pools connections itself."
+        )
+    options.setdefault("connect_timeout", 5)
+    writer = default | {"OPTIONS": options, "CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
+    pool = {"min_size": 1, "max_size": 10, "timeout": 5}
+    # Checked before use: a pooled connection does not outlive a restart of PostgreSQL.
+    default = default | {"OPTIONS": options | {"pool": pool}, "CONN_HEALTH_CHECKS": True}
+    return {"default": default, "writer": writer}
+
+
+def _sqlite(path: str, must: str) -> dict[str, dict[str, Any]]:
+    if not path or ":memory:" in path or "?" in path:
+        raise ImproperlyConfigured(f"{must}, but it names no file.")
+    default = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(BASE_DIR / path),
+        "OPTIONS": {
+            # Readers and the writer do not stop each other; writers queue up instead of failing.
+            "init_command": "PRAGMA journal_mode=WAL;",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+        },
+    }
+    return {"default": default, "writer": default | {"TEST": {"MIRROR": "default"}}}
+
+
+DEBUG = read("DEBUG", "off", boolean, "on or off")
+SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret_key()
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", "*", words, "host names with commas between them")
+DATABASES = databases(
+    env.str("DATABASE_URL", default="") or f"sqlite:///{writable_data_dir()}/collector.sqlite3"
+)
+TIME_ZONE = read("TIME_ZONE", "UTC", time_zone, "a name such as Europe/Berlin")
+SAMPLING_RULES = Rules(
+    channels=read(
+        "CHANNELS",
+        "0,1,2",
+        channels,
+        "switch numbers or component keys (switch:2) with commas between them",
+    ),
+    power_threshold_w=read("POWER_THRESHOLD_W", "5", not_negative, "a number of watts, 0 or more"),
+    max_blind_gap_min=read(
+        "MAX_BLIND_GAP_MIN", "5", minutes, "a whole number of minutes, 0 to 9999"
+    ),
+    clock_tolerance_s=read(
+        "CLOCK_TOLERANCE_S", "120", not_negative, "a number of seconds, 0 or more"
+    ),
+)
+
+# What follows is not to be set from outside.
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rangefilter",
+    "powerlog",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+ROOT_URLCONF = "collector_site.urls"
+ASGI_APPLICATION = "collector_site.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+LANGUAGE_CODE = "en-us"
+STATIC_URL = "static/"
+# Static files come straight from the packages: nothing to collect, with DEBUG off as well.
+WHITENOISE_USE_FINDERS = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "powerlog": {"level": "INFO"},
+        # A warning for every attempt to reconnect; the writer says it once.
+        "psycopg.pool": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,12 @@
+"""The addresses of the whole site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+admin.site.site_header = admin.site.site_title = "Power collector"
+admin.site.index_title = "Logged minutes and users"
+
+urlpatterns = [
+    path("", include("powerlog.urls")),
+    path("admin/", admin.site.urls),
+]

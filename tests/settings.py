@@ -1,0 +1,23 @@
+"""The project's settings, undisturbed by what a developer has in the environment or in .env."""
+
+import os
+import tempfile
+
+os.environ |= dict.fromkeys(
+    (
+        "ALLOWED_HOSTS",
+        "CHANNELS",
+        "CLOCK_TOLERANCE_S",
+        "DEBUG",
+        "MAX_BLIND_GAP_MIN",
+        "POWER_THRESHOLD_W",
+        "TIME_ZONE",
+    ),
+    "",
+)
+os.environ["SECRET_KEY"] = "only-for-the-tests"
+os.environ["DATABASE_URL"] = f"sqlite:///{tempfile.gettempdir()}/never-used.sqlite3"
+
+from collector_site.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick logins
