@@ -1,0 +1,220 @@
+"""The writer: in batches, in order, off the frame path, and nothing lost without a word."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from django.db import DataError, OperationalError
+
+from powerlog.models import PowerLog
+from powerlog.sampler import Sample
+from powerlog.writer import BATCH_ROWS, RowWriter, store
+
+from .frames import PUMP, T0
+
+
+def sample(minute: int, apower_w: float = 430.0, device_id: str = PUMP) -> Sample:
+    return Sample(
+        T0 + 60 * minute, device_id, "switch:2", apower_w, 229.0, 2.4, 100.0 + minute, "measured"
+    )
+
+
+class Database:
+    """Stands in for the table: takes rows, or fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Sample]] = []
+        self.fault: Callable[[Sequence[Sample]], None] = lambda rows: None
+
+    def store(self, rows: Sequence[Sample]) -> None:
+        self.fault(rows)
+        self.batches.append(list(rows))
+
+    @property
+    def rows(self) -> list[Sample]:
+        return [row for batch in self.batches for row in batch]
+
+
+def away(rows: Sequence[Sample]) -> None:
+    raise OperationalError("the server\nclosed the connection")
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[RowWriter]:
+    writer = RowWriter(database.store, max_waiting=100, linger_s=0.02, retry_s=0.01)
+    yield writer
+    database.fault = lambda rows: None
+    writer.stop()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what another thread does; far longer than it takes."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.002)
+
+
+def test_rows_that_come_together_are_written_together(
+    writer: RowWriter, database: Database
+) -> None:
+    for minute in range(3):
+        writer.submit([sample(minute)])
+    until(lambda: writer.written == 3)
+    assert len(database.batches) == 1
+    assert (writer.waiting, writer.lost, writer.refused) == (0, 0, 0)
+    assert writer.last_write_at is not None
+
+
+def test_a_batch_is_in_the_order_of_its_minutes(writer: RowWriter, database: Database) -> None:
+    writer.submit([sample(2), sample(0)])
+    writer.submit([sample(1)])
+    until(lambda: writer.written == 3)
+    assert [row.ts for row in database.rows] == [T0, T0 + 60, T0 + 120]
+
+
+def test_a_batch_has_a_largest_size(database: Database) -> None:
+    writer = RowWriter(database.store, linger_s=0.02)
+    writer.submit([sample(minute) for minute in range(BATCH_ROWS + 1)])
+    until(lambda: writer.written == BATCH_ROWS + 1)
+    assert [len(batch) for batch in database.batches] == [BATCH_ROWS, 1]
+    writer.stop()
+
+
+def test_submit_does_not_wait_for_a_database_that_stalls(
+    writer: RowWriter, database: Database
+) -> None:
+    answers = threading.Event()
+    database.fault = lambda rows: answers.wait(20) and None
+    for minute in range(50):
+        writer.submit([sample(minute)])
+        until(lambda: writer._in_hand)  # the thread is in the stalled statement now
+    assert database.batches == []
+    assert writer.waiting == 50
+    answers.set()
+    until(lambda: writer.written == 50)
+
+
+def test_rows_wait_while_the_database_is_away_and_go_in_when_it_is_back(
+    writer: RowWriter, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.fault = away
+    writer.submit([sample(0)])
+    until(lambda: writer.failing_since)
+    writer.submit([sample(1)])
+    time.sleep(0.05)  # several more attempts
+    database.fault = lambda rows: None
+    until(lambda: writer.written == 2)
+    assert [row.ts for row in database.rows] == [T0, T0 + 60]
+    assert writer.failing_since is None
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2, "one line when it goes and one when it comes back"
+    assert "takes no rows" in messages[0]
+    assert "\n" not in messages[0]
+    assert "takes rows again" in messages[1]
+
+
+def test_beyond_the_bound_the_oldest_rows_are_given_up_counted_and_logged(
+    writer: RowWriter, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.fault = away
+    writer.submit([sample(0)])
+    until(lambda: writer.failing_since)
+    writer.submit([sample(minute) for minute in range(1, 151)])
+    assert writer.lost == 50
+    database.fault = lambda rows: None
+    until(lambda: writer.waiting == 0)
+    assert [row.ts for row in database.rows] == [T0, *(T0 + 60 * m for m in range(51, 151))]
+    errors = [record for record in caplog.records if "given up" in record.getMessage()]
+    assert errors[0].levelno == logging.ERROR
+
+
+def test_a_row_that_the_database_refuses_costs_only_itself(
+    writer: RowWriter, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(rows: Sequence[Sample]) -> None:
+        if any(row.device_id == "poison" for row in rows):
+            raise DataError("value too long")
+
+    database.fault = refuse
+    writer.submit([sample(m, device_id="poison" if m in (3, 7) else PUMP) for m in range(10)])
+    until(lambda: writer.waiting == 0)
+    assert [(row.ts - T0) // 60 for row in database.rows] == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert (writer.written, writer.refused) == (8, 2)
+    assert sum("value too long" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_stopping_writes_what_was_accepted(database: Database) -> None:
+    writer = RowWriter(database.store, linger_s=60)
+    writer.submit([sample(0), sample(1)])
+    writer.stop()
+    assert len(database.rows) == 2
+
+
+def test_stopping_gives_a_database_that_is_back_in_time_its_rows(database: Database) -> None:
+    attempts: list[int] = []
+
+    def away_at_first(rows: Sequence[Sample]) -> None:
+        attempts.append(1)
+        if len(attempts) < 4:
+            away(rows)
+
+    database.fault = away_at_first
+    writer = RowWriter(database.store, retry_s=0.01)
+    writer.submit([sample(0)])
+    writer.stop(limit_s=10)
+    assert len(database.rows) == 1
+
+
+def test_stopping_without_a_database_says_how_many_rows_are_lost(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.fault = away
+    writer = RowWriter(database.store, linger_s=0, retry_s=0.01)
+    writer.submit([sample(0), sample(1)])
+    writer.stop(limit_s=0.1)
+    assert "2 rows lost" in caplog.records[-1].getMessage()
+    assert caplog.records[-1].levelno == logging.ERROR
+
+
+def test_a_writer_that_never_had_a_row_stops_without_a_word(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    RowWriter(database.store).stop()
+    assert caplog.records == []
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+def test_store_writes_every_column() -> None:
+    store([sample(0, apower_w=433.25)])
+    row = PowerLog.objects.get()
+    assert row.timestamp.timestamp() == T0
+    assert (row.device_id, row.channel, row.source) == (PUMP, "switch:2", "measured")
+    assert (row.apower_w, row.voltage_v) == (433.25, 229.0)
+    assert (row.current_a, row.energy_total_wh) == (2.4, 100.0)
+    assert row.created_at.timestamp() == pytest.approx(time.time(), abs=60)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+def test_rule_10_the_first_row_of_a_minute_wins_and_a_duplicate_is_no_error() -> None:
+    store([sample(0, apower_w=100.0)])
+    store([sample(0, apower_w=200.0), sample(1, apower_w=300.0), sample(1, apower_w=400.0)])
+    assert list(PowerLog.objects.order_by("timestamp").values_list("apower_w", flat=True)) == [
+        100.0,
+        300.0,
+    ]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+def test_the_thread_writes_into_the_real_table() -> None:
+    writer = RowWriter(store, linger_s=0.01)
+    writer.submit([sample(minute) for minute in range(30)])
+    writer.stop()
+    assert PowerLog.objects.count() == writer.written == 30
