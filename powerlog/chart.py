@@ -1,0 +1,54 @@
+"""The picture of a pump's day: the shapes that the dashboard's template draws as SVG.
+
+One unit to the right is a minute since local midnight, so a day in which the clocks change is as
+wide as it is long. A minute without a row is left empty: the channel was off, or is not known.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from powerlog.models import PowerLog
+from powerlog.stats import PumpDay, local_moment
+
+HEIGHT = 300
+
+
+@dataclass(frozen=True)
+class Chart:
+    """width and height in SVG units; paths by source; labelled lines at (position, text)."""
+
+    width: int
+    height: int
+    paths: dict[str, str]
+    hours: list[tuple[int, str]]
+    watts: list[tuple[float, str]]
+
+
+def day_chart(day: PumpDay) -> Chart:
+    """The power of every active minute as a bar, one path for each source of rows."""
+    top = _scale_top(day.peak_w or 0)
+    paths = {source: "" for source in PowerLog.Source.values}
+    for row in day.rows:
+        x = _minutes(row.timestamp - day.start)
+        height = HEIGHT * max(0.0, row.apower_w) / top
+        paths[row.source] += f"M{x} {HEIGHT}v{-height:.1f}h1V{HEIGHT}z"
+    date = timezone.localdate(day.start)
+    hours = [
+        (_minutes(local_moment(date, hour) - day.start), f"{hour:02}:00")
+        for hour in range(0, 24, 3)
+    ]
+    lines = [(HEIGHT * (1 - part / 4), f"{top * part / 4:g} W") for part in range(5)]
+    return Chart(_minutes(day.end - day.start), HEIGHT, paths, hours, lines)
+
+
+def _minutes(span: timedelta) -> int:
+    return round(span.total_seconds() / 60)
+
+
+def _scale_top(peak_w: float) -> float:
+    """The next round power above the peak: 1, 2 or 5 times a power of ten, at least 10 W."""
+    decade = 10.0 ** math.floor(math.log10(max(peak_w, 10)))
+    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= peak_w)

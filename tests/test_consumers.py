@@ -1,0 +1,219 @@
+"""The socket, through the real application: handshake, requests, frames in, rows out."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+
+from collector_site.asgi import application
+from powerlog.protocol import BOOTSTRAP
+from powerlog.sampler import Rules, Sample
+from powerlog.traffic import traffic
+from powerlog.writer import row_writer
+
+from .frames import NO_HANDLER, PUMP, STATUS, answer, delta, full, meter, text
+
+Dial = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
+    """What the consumers hand to the writer."""
+    handed: list[Sample] = []
+    monkeypatch.setattr(row_writer, "submit", handed.extend)
+    return handed
+
+
+@pytest.fixture(autouse=True)
+def no_device_is_left_behind() -> Iterator[None]:
+    yield
+    assert not traffic.devices
+
+
+@pytest.fixture
+async def dial() -> AsyncIterator[Dial]:
+    """Opens a socket and takes the two requests; closes what is still open at the end."""
+    opened: list[WebsocketCommunicator] = []
+
+    async def open_socket(path: str = "/ws", **options: Any) -> WebsocketCommunicator:
+        socket = WebsocketCommunicator(application, path, **options)
+        accepted, _ = await socket.connect()
+        assert accepted
+        opened.append(socket)
+        assert [await socket.receive_from() for _ in BOOTSTRAP] == list(BOOTSTRAP)
+        return socket
+
+    yield open_socket
+    for socket in opened:
+        if not socket.future.done():
+            await socket.disconnect()
+
+
+async def handled(count: int) -> None:
+    """Wait until that many frames have been handled in all; traffic counts each on arrival."""
+    while traffic.frames < count:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
+
+
+async def send(socket: WebsocketCommunicator, *messages: str) -> None:
+    count = traffic.frames + len(messages)
+    for message in messages:
+        await socket.send_to(text_data=message)
+    await asyncio.wait_for(handled(count), 20)
+
+
+async def test_on_connect_it_asks_for_the_status_and_says_nothing_else(dial: Dial) -> None:
+    socket = await dial()
+    assert await socket.receive_nothing()
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(["json-rpc"], "json-rpc"), (["x", "json-rpc"], "json-rpc"), ([], None)]
+)
+async def test_the_subprotocol_is_echoed_where_it_is_offered(
+    offered: list[str], chosen: str | None
+) -> None:
+    socket = WebsocketCommunicator(application, "/ws", subprotocols=offered)
+    assert await socket.connect() == (True, chosen)
+    await socket.disconnect()
+
+
+async def test_a_subprotocol_that_is_not_ours_is_not_chosen() -> None:
+    socket = WebsocketCommunicator(application, "/ws", subprotocols=["mqtt"])
+    assert await socket.connect() == (True, None)
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("headers", [[], [(b"origin", b"https://mongoose-os.com")]])
+async def test_a_device_gets_in_whatever_its_origin(dial: Dial, headers: list[Any]) -> None:
+    await dial(headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/", "/ws?token=abc"])
+async def test_the_address_may_end_in_a_slash_or_a_query(dial: Dial, path: str) -> None:
+    await dial(path)
+
+
+@pytest.mark.parametrize("path", ["/", "/wss", "/ws/other/deep", "/admin/"])
+async def test_a_socket_to_any_other_address_is_refused(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = WebsocketCommunicator(application, path)
+    accepted, _ = await socket.connect()
+    assert not accepted
+    assert "devices dial /ws" in caplog.records[-1].getMessage()
+
+
+async def test_the_opening_of_a_real_session_makes_one_row(dial: Dial, rows: list[Sample]) -> None:
+    socket = await dial()
+    await send(
+        socket,
+        full(None, switch_0=meter(0.0), switch_2=meter(430.0, 2718.032)),
+        NO_HANDLER,
+        answer(switch_0=meter(0.0), switch_2=meter(430.0, 2718.032)),
+        delta(None, ws={"connected": True}),
+    )
+    (row,) = rows
+    assert (row.device_id, row.channel, row.apower_w) == (PUMP, "switch:2", 430.0)
+    assert (row.voltage_v, row.energy_total_wh, row.source) == (229.4, 2718.032, "measured")
+    assert row.ts % 60 == 0
+
+
+async def test_every_model_of_the_fixtures_is_listened_to(dial: Dial) -> None:
+    socket = await dial()
+    bad = traffic.bad_frames
+    await send(socket, *(text(id=2, src=PUMP, result=status) for status in STATUS.values()))
+    assert traffic.bad_frames == bad
+
+
+async def test_a_bad_frame_is_counted_and_logged_once_and_the_socket_stays_open(
+    dial: Dial, rows: list[Sample], caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = await dial()
+    before = traffic.bad_frames
+    await send(socket, "rubbish" * 100, "{}", '{"src":', delta(None, switch_1=meter(9.0)))
+    assert traffic.bad_frames - before == 3
+    assert [row.channel for row in rows] == ["switch:1"]
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "not JSON" in warning.getMessage()
+    assert len(warning.getMessage()) < 200
+
+
+async def test_a_binary_message_is_a_bad_frame(dial: Dial) -> None:
+    socket = await dial()
+    before = traffic.bad_frames
+    count = traffic.frames + 1
+    await socket.send_to(bytes_data=delta(None, switch_2=meter(9.0)).encode())
+    await asyncio.wait_for(handled(count), 20)
+    assert traffic.bad_frames - before == 1
+
+
+async def test_the_log_names_a_device_when_it_comes_and_when_it_goes(
+    dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "powerlog")
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(9.0)), delta(None, switch_2=meter(8.0)))
+    await socket.disconnect()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert lines[0].startswith(PUMP)
+    assert "connected" in lines[0]
+    assert "gone" in lines[1]
+
+
+async def test_two_sockets_of_one_device_are_one_device(dial: Dial) -> None:
+    old, new = await dial(), await dial()
+    await send(old, delta(None, switch_2=meter(1.0)))
+    await send(new, delta(None, switch_2=meter(1.0)))
+    assert len(traffic.devices) == 1
+    await old.disconnect()
+    assert list(traffic.devices) == [PUMP]
+    await new.disconnect()
+    assert len(traffic.devices) == 0
+
+
+async def test_what_is_known_belongs_to_the_connection(dial: Dial, rows: list[Sample]) -> None:
+    first = await dial()
+    await send(first, delta(None, switch_2={"apower": 400.0}))
+    await first.disconnect()
+    second = await dial()
+    rows.clear()
+    await send(second, delta(None, switch_2={"current": 2.0}))
+    assert rows == []
+
+
+async def test_a_device_is_gone_when_the_server_ends_its_connection(dial: Dial) -> None:
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(1.0)))
+    socket.future.cancel()  # what Daphne does when it stops
+    with pytest.raises(asyncio.CancelledError):
+        await socket.future
+    assert not traffic.devices
+
+
+async def test_the_channels_are_a_setting(dial: Dial, rows: list[Sample], settings: Any) -> None:
+    settings.SAMPLING_RULES = Rules(channels=frozenset({"cover:0"}), power_threshold_w=100.0)
+    socket = await dial()
+    await send(socket, delta(None, cover_0=meter(101.0), switch_2=meter(500.0)))
+    assert [row.channel for row in rows] == ["cover:0"]
+
+
+async def test_frames_are_handled_while_a_database_call_holds_the_shared_thread(
+    dial: Dial, rows: list[Sample]
+) -> None:
+    answers = threading.Event()
+    slow_page = asyncio.ensure_future(sync_to_async(answers.wait)(20))
+    await asyncio.sleep(0.01)
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(430.0)))
+    assert len(rows) == 1
+    assert not slow_page.done()
+    answers.set()
+    await slow_page
