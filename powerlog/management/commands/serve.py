@@ -1,0 +1,98 @@
+"""`manage.py serve`: set up what is missing, say where everything is, and run the collector."""
+
+import secrets
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from daphne.server import Server
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.urls import reverse
+
+# Devices of a whole fleet come back within the same second; the default of 50 turns them away.
+BACKLOG = 1024
+
+
+class Command(BaseCommand):
+    help = "Set up the database, create the first staff user, and run the collector."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="0.0.0.0", help="address to listen on (0.0.0.0)")
+        parser.add_argument("--port", default=5000, type=int, help="port to listen on (5000)")
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        refuse_unless_free(host, port)
+        connections["writer"].ensure_connection()  # fails at once, where the pool would wait
+        call_command("migrate", verbosity=0, interactive=False)
+        database = settings.DATABASES["default"]
+        self.stdout.write(f"The database is set up: {database['NAME']}")
+        if password := create_first_staff_user():
+            self.stdout.write("The first staff user, shown this once (change it in the admin):")
+            self.stdout.write(f"  admin / {password}")
+        self.say_where(lan_address() if host in ("0.0.0.0", "::") else host, port)
+        self.stdout.flush()
+        run(host, port)
+
+    def say_where(self, host: str, port: int) -> None:
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.stdout.write(
+            "Type into the Shelly, under Settings > Connectivity > Outbound WebSocket:\n"
+            f"  ws://{authority}/ws\n"
+            f"Dashboard  http://{authority}{reverse('dashboard')}\n"
+            f"Admin      http://{authority}{reverse('admin:index')}\n"
+            "Ctrl-C stops the collector."
+        )
+
+
+def refuse_unless_free(host: str, port: int) -> None:
+    """Raises CommandError where the address cannot be listened on, before anything is set up."""
+    if not 0 < port < 65_536:
+        raise CommandError(f"--port is {port}, but must be 1 to 65535.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Daphne does
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise CommandError(f"Cannot listen on {host} port {port}: {exc.strerror}.") from None
+
+
+def create_first_staff_user() -> str | None:
+    """The password of the new superuser `admin`, or None where there is a superuser already."""
+    users = get_user_model().objects
+    if users.filter(is_superuser=True).exists():
+        return None
+    if users.filter(username="admin").exists():
+        raise CommandError(
+            "There is no superuser, and the name admin belongs to somebody else: "
+            "create one with `manage.py createsuperuser`."
+        )
+    password = secrets.token_urlsafe(12)
+    users.create_superuser("admin", password=password)
+    return password
+
+
+def lan_address() -> str:
+    """The address of this machine in its own network; nothing is sent to find it out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET: only the choice of the route counts
+            return probe.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
+def run(host: str, port: int) -> None:
+    """Daphne, until SIGINT or SIGTERM. The row writer drains at the end of the process."""
+    from collector_site.asgi import application
+
+    interface = host.replace(":", r"\:")
+    server = Server(application, [f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"])
+    server.run()
+    if not server.listening_addresses:
+        raise CommandError(f"Cannot listen on {host} port {port}.")

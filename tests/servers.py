@@ -1,0 +1,145 @@
+"""Processes of the collector's own for the end-to-end tests: started, waited for, stopped."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+ROOT = Path(__file__).parent.parent
+PATIENCE_S = 30  # far longer than anything takes; a test that waits so long has failed
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """The condition's value, once it is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+    return value
+
+
+def environment(database_url: str) -> dict[str, str]:
+    return os.environ | {
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "collector_site.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of manage.py to its end."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(database_url),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+class Server:
+    """A collector in a process of its own. output is all that it has printed so far."""
+
+    def __init__(self, command: list[str], port: int, database_url: str, log: Path) -> None:
+        self.port, self.database_url, self.log = port, database_url, log
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=environment(database_url),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def socket(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def status(self) -> dict[str, str]:
+        """What `/` says, by its names."""
+        with urllib.request.urlopen(self.url, timeout=PATIENCE_S) as response:
+            lines = response.read().decode().splitlines()
+        return dict(line.split(": ", 1) for line in lines)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.output
+        try:
+            return bool(self.status())
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """The exit code after this signal."""
+        self.process.send_signal(signal_number)
+        return self.process.wait(PATIENCE_S)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Device, channel, W, V, A and Wh of every row, in the order of time."""
+        with closing(self.connect()) as connection:
+            return connection.execute(
+                "SELECT device_id, channel, apower_w, voltage_v, current_a, energy_total_wh "
+                "FROM power_logs ORDER BY timestamp, channel"
+            ).fetchall()
+
+    def connect(self) -> Any:
+        """A connection of the driver's own: what is in the database, without Django's help."""
+        if self.database_url.startswith("sqlite"):
+            return sqlite3.connect(self.database_url.removeprefix("sqlite:///"))
+        return psycopg.connect(self.database_url)
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """The server from when it answers; killed at the end if it has not stopped by then."""
+    try:
+        until(server.answers)
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+def serve(database_url: str, folder: Path) -> Server:
+    port = free_port()
+    command = ["manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    return Server(command, port, database_url, folder / f"serve-{port}.log")
+
+
+def daphne(database_url: str, folder: Path) -> Server:
+    """Daphne by its own command line, as in production; the database is set up beforehand."""
+    port = free_port()
+    command = [
+        "-m",
+        "daphne",
+        "-b",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "collector_site.asgi:application",
+    ]
+    return Server(command, port, database_url, folder / f"daphne-{port}.log")

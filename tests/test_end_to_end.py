@@ -1,0 +1,194 @@
+"""The whole collector: a real server process, real WebSockets, a real database."""
+
+import json
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from powerlog.protocol import BOOTSTRAP
+
+from .frames import NO_HANDLER, PUMP, answer, delta, full, meter
+from .servers import Server, daphne, free_port, manage, running, serve, until
+
+
+@contextmanager
+def dial(server: Server) -> Iterator[ClientConnection]:
+    """A device's connection, after the two requests."""
+    with connect(server.socket, subprotocols=["json-rpc"], open_timeout=20) as device:
+        assert device.subprotocol == "json-rpc"
+        assert [device.recv(20) for _ in BOOTSTRAP] == list(BOOTSTRAP)
+        yield device
+
+
+def minute() -> float:
+    """The middle of a minute whose neighbours lie within the clock tolerance."""
+    return time.time() // 60 * 60 - 30
+
+
+def session(start: float) -> list[str]:
+    """Two minutes of a pump, its own clock half a minute to two minutes behind."""
+    return [
+        full(start, switch_0=meter(0.0, 14.0), switch_2=meter(430.0, 2718.032)),
+        NO_HANDLER,
+        answer(switch_0=meter(0.0, 14.0), switch_2=meter(430.0, 2718.032)),
+        delta(start + 5, switch_2={"apower": 0, "current": 0, "output": False}),
+        delta(start + 7, switch_2={"output": True, "source": "SHC"}),
+        delta(start + 8, switch_2={"apower": 433.8, "current": 2.631}),
+        "this is no frame",
+        delta(start + 15, switch_2={"current": 2.474}),
+        delta(start + 30, switch_2=meter(432.0, 2722.283)),
+        delta(start + 30.01, switch_0=meter(0.0, 14.0)),
+    ]
+
+
+EXPECTED = [
+    (PUMP, "switch:2", 430.0, 229.4, 2.343, 2718.032),
+    (PUMP, "switch:2", 432.0, 229.4, 2.354, 2722.283),
+]
+
+
+def test_one_command_from_nothing_to_rows_that_staff_can_see(
+    new_database: str, tmp_path: Path
+) -> None:
+    with running(serve(new_database, tmp_path)) as server:
+        assert f"ws://127.0.0.1:{server.port}/ws" in server.output
+        password = re.search(r"^ *admin / (\S+)$", server.output, re.MULTILINE)
+        assert password
+        with dial(server) as device:
+            for frame in session(minute()):
+                device.send(frame)
+            until(lambda: server.status()["rows written"] == "2")
+            status = server.status()
+            assert (status["devices connected"], status["bad frames"]) == ("1", "1")
+            assert status["last write"].startswith("ok")
+        assert server.rows() == EXPECTED
+        with httpx.Client(base_url=server.url, follow_redirects=True) as browser:
+            login = browser.get("/dashboard/")
+            token = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', login.text)
+            assert token
+            form = {"username": "admin", "password": password[1], "next": "/dashboard/"}
+            page = browser.post(login.url, data=form | {"csrfmiddlewaretoken": token[1]})
+            assert "Peak power" in page.text
+            rows = browser.get("/admin/powerlog/powerlog/")
+            assert rows.text.count(f">{PUMP}</td>") == 2
+            assert browser.get("/static/admin/css/base.css").status_code == 200
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
+    with running(serve(new_database, tmp_path)) as again:
+        assert "admin /" not in again.output
+
+
+def test_daphne_by_itself_does_the_same(new_database: str, tmp_path: Path) -> None:
+    assert manage("migrate", database_url=new_database).returncode == 0
+    with running(daphne(new_database, tmp_path)) as server, dial(server) as device:
+        for frame in session(minute()):
+            device.send(frame)
+        until(lambda: len(server.rows()) == 2)
+        assert server.rows() == EXPECTED
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_accepted_is_written_when_the_process_is_told_to_end(
+    new_database: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    with running(serve(new_database, tmp_path)) as server, dial(server) as device:
+        device.send(delta(None, switch_2=meter(430.0), switch_1=meter(60.0)))
+        until(lambda: server.status()["frames"] == "1")
+        assert server.stop(how) == 0
+        assert [row[1] for row in server.rows()] == ["switch:1", "switch:2"]
+        assert "Traceback" not in server.output
+
+
+def test_frames_are_handled_while_the_database_stalls(
+    new_postgres: Callable[[], str], tmp_path: Path
+) -> None:
+    url = new_postgres()
+    with running(serve(url, tmp_path)) as server, dial(server) as device:
+        with psycopg.connect(url) as other:
+            other.execute("LOCK TABLE power_logs IN ACCESS EXCLUSIVE MODE")
+            for channel in ("switch_0", "switch_1", "switch_2"):
+                device.send(delta(None, **{channel: meter(100.0)}))
+            until(lambda: server.status()["frames"] == "3")
+            with dial(server) as newcomer:
+                newcomer.send(delta(None, "another", switch_2=meter(200.0)))
+                until(lambda: server.status()["rows waiting"] == "4")
+            assert server.status()["rows written"] == "0"
+        until(lambda: server.status()["rows written"] == "4")
+        assert len(server.rows()) == 4
+
+
+def test_a_restart_of_postgresql_costs_no_row(
+    new_postgres: Callable[[], str], tmp_path: Path
+) -> None:
+    url = new_postgres()
+    with running(serve(url, tmp_path)) as server, dial(server) as device:
+        device.send(delta(None, switch_0=meter(100.0)))
+        until(lambda: server.status()["rows written"] == "1")
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        device.send(delta(None, switch_1=meter(100.0)))
+        until(lambda: server.status()["rows written"] == "2")
+        assert [row[1] for row in server.rows()] == ["switch:0", "switch:1"]
+        assert "Traceback" not in server.output
+
+
+def test_rubbish_hurts_nobody_else(new_database: str, tmp_path: Path) -> None:
+    with running(serve(new_database, tmp_path)) as server, dial(server) as good:
+        with dial(server) as bad:
+            for rubbish in ("", "null", "[" * 100_000, json.dumps({"src": 5}), "\x00", b"\xff\xfe"):
+                bad.send(rubbish)
+            until(lambda: server.status()["bad frames"] == "6")
+            bad.send(delta(None, "rubbish-sender", switch_1=meter(70.0)))
+            good.send(delta(None, switch_2=meter(430.0)))
+            until(lambda: server.status()["rows written"] == "2")
+        with socket.create_connection(("127.0.0.1", server.port)) as half_open:
+            half_open.sendall(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n")
+        assert server.answers()
+        assert server.output.count("is no frame") == 1
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nonsense", "error: DATABASE_URL must be "),
+        (
+            "postgresql://nobody:geheim@127.0.0.1:1/none",
+            'error: the database of DATABASE_URL: connection failed: connection to server at "127.',
+        ),
+        (
+            "sqlite:////no/such/folder/rows.sqlite3",
+            "error: the database of DATABASE_URL: unable to open database file",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_wrong_database_is_one_line(url: str, says: str, command: str) -> None:
+    port = ["--port", str(free_port())] if command == "serve" else []
+    ended = manage(command, *port, database_url=url)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(says)
+    assert ended.stderr.count("\n") == 1
+    assert "geheim" not in ended.stderr
+
+
+def test_a_port_in_use_is_one_line(new_database: str) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = manage("serve", "--port", str(port), database_url=new_database)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"CommandError: Cannot listen on 0.0.0.0 port {port}: Address already in use.\n"
+    )
