@@ -54,11 +54,11 @@ def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[st
     )
 
 
-class Server:
-    """A collector in a process of its own. output is all that it has printed so far."""
+class Process:
+    """A command of the collector's in a process of its own."""
 
-    def __init__(self, command: list[str], port: int, database_url: str, log: Path) -> None:
-        self.port, self.database_url, self.log = port, database_url, log
+    def __init__(self, command: list[str], database_url: str, log: Path) -> None:
+        self.log = log
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
@@ -69,16 +69,35 @@ class Server:
             )
 
     @property
+    def output(self) -> str:
+        """All that it has printed so far."""
+        return self.log.read_text()
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """The exit code after this signal."""
+        self.process.send_signal(signal_number)
+        return self.process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        """Kill it, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Server(Process):
+    """A collector that listens on a port and writes into a database of its own."""
+
+    def __init__(self, command: list[str], port: int, database_url: str, log: Path) -> None:
+        super().__init__(command, database_url, log)
+        self.port, self.database_url = port, database_url
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def socket(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws"
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text()
 
     def status(self) -> dict[str, str]:
         """What `/` says, by its names."""
@@ -92,11 +111,6 @@ class Server:
             return bool(self.status())
         except (urllib.error.URLError, ConnectionError):
             return False
-
-    def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """The exit code after this signal."""
-        self.process.send_signal(signal_number)
-        return self.process.wait(PATIENCE_S)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Device, channel, W, V, A and Wh of every row, in the order of time."""
@@ -120,8 +134,7 @@ def running(server: Server) -> Iterator[Server]:
         until(server.answers)
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.close()
 
 
 def serve(database_url: str, folder: Path) -> Server:

@@ -1,4 +1,4 @@
-"""The core knows no framework, no clock, no socket and no log."""
+"""The core and the simulator know no framework, no clock, no socket and no log."""
 
 import ast
 import subprocess
@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = ("protocol", "sampler")
+CORE = {
+    "protocol": {"json", "math", "typing", "msgspec"},
+    "sampler": {"typing", "msgspec", "powerlog.protocol"},
+    "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
+    | {"operator", "random", "typing"},
+}
 FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "socket", "threading")
 
 
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.protocol, powerlog.sampler\n"
+        "import powerlog.protocol, powerlog.sampler, powerlog.simulator\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(
@@ -36,4 +41,4 @@ def test_a_core_module_imports_only_what_cannot_tell_the_time(module: str) -> No
             [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
         )
     }
-    assert imported <= {"json", "math", "typing", "msgspec", "powerlog.protocol"}
+    assert imported <= CORE[module]

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from powerlog.protocol import BOOTSTRAP
 
 from .frames import NO_HANDLER, PUMP, answer, delta, full, meter
-from .servers import Server, daphne, free_port, manage, running, serve, until
+from .servers import Process, Server, daphne, free_port, manage, running, serve, until
 
 
 @contextmanager
@@ -142,6 +142,24 @@ def test_a_restart_of_postgresql_costs_no_row(
         until(lambda: server.status()["rows written"] == "2")
         assert [row[1] for row in server.rows()] == ["switch:0", "switch:1"]
         assert "Traceback" not in server.output
+
+
+def test_a_simulated_fleet_fills_the_table(new_database: str, tmp_path: Path) -> None:
+    with running(serve(new_database, tmp_path)) as server:
+        fleet = Process(
+            ["manage.py", "simulate", "--url", server.socket, "--devices", "20"],
+            new_database,
+            tmp_path / "simulate.log",
+        )
+        with closing(fleet):
+            until(lambda: server.status()["devices connected"] == "20")
+            until(lambda: int(server.status()["rows written"]) > 0)
+            assert fleet.stop(signal.SIGINT) == 0
+        until(lambda: server.status()["devices connected"] == "0")
+        assert server.status()["bad frames"] == "0"
+        assert {row[1] for row in server.rows()} == {"switch:2"}
+        assert all(5 < row[2] < 1000 and 200 < row[3] < 260 for row in server.rows())
+        assert "Traceback" not in server.output + fleet.output
 
 
 def test_rubbish_hurts_nobody_else(new_database: str, tmp_path: Path) -> None:
