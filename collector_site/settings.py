@@ -244,6 +244,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "powerlog": {"level": "INFO"},
+        # 404 and 400 are the business of whoever asked.
+        "django.request": {"level": "ERROR"},
         # A warning for every attempt to reconnect; the writer says it once.
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 admin.site.site_header = admin.site.site_title = "Power collector"
 admin.site.index_title = "Logged minutes and users"
+admin.site.site_url = "/dashboard/"
 
 urlpatterns = [
     path("", include("powerlog.urls")),

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from rangefilter.filters import DateTimeRangeFilterBuilder
 
 from powerlog.models import PowerLog
@@ -62,7 +63,7 @@ class ChannelFilter(RecentFilter):
 @admin.register(PowerLog)
 class PowerLogAdmin(admin.ModelAdmin):
     list_display = (
-        "timestamp",
+        "minute",
         "device_id",
         "channel",
         "apower_w",
@@ -82,7 +83,12 @@ class PowerLogAdmin(admin.ModelAdmin):
     ordering = ("-timestamp",)
     paginator = EstimatingPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each of them counts the whole table
     list_per_page = 100
+
+    @admin.display(description="minute", ordering="timestamp")
+    def minute(self, row: PowerLog) -> str:
+        return f"{timezone.localtime(row.timestamp):%Y-%m-%d %H:%M}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -18,30 +18,34 @@ HEIGHT = 300
 
 @dataclass(frozen=True)
 class Chart:
-    """width and height in SVG units; paths by source; labelled lines at (position, text)."""
+    """The bars, one path for each source, in a box of width x height units; and the labels.
+
+    Labels stand at per cent of the box: hours from its left edge, watts from its upper one.
+    """
 
     width: int
     height: int
     paths: dict[str, str]
-    hours: list[tuple[int, str]]
+    hours: list[tuple[float, str]]
     watts: list[tuple[float, str]]
 
 
 def day_chart(day: PumpDay) -> Chart:
-    """The power of every active minute as a bar, one path for each source of rows."""
+    """The power of every active minute as a bar, one unit wide."""
+    width = _minutes(day.end - day.start)
     top = _scale_top(day.peak_w or 0)
-    paths = {source: "" for source in PowerLog.Source.values}
+    paths = dict.fromkeys(PowerLog.Source.values, "")
     for row in day.rows:
         x = _minutes(row.timestamp - day.start)
         height = HEIGHT * max(0.0, row.apower_w) / top
         paths[row.source] += f"M{x} {HEIGHT}v{-height:.1f}h1V{HEIGHT}z"
     date = timezone.localdate(day.start)
     hours = [
-        (_minutes(local_moment(date, hour) - day.start), f"{hour:02}:00")
+        (round(100 * _minutes(local_moment(date, hour) - day.start) / width, 3), f"{hour:02}:00")
         for hour in range(0, 24, 3)
     ]
-    lines = [(HEIGHT * (1 - part / 4), f"{top * part / 4:g} W") for part in range(5)]
-    return Chart(_minutes(day.end - day.start), HEIGHT, paths, hours, lines)
+    watts = [(100 - 25.0 * part, f"{top * part / 4:g} W") for part in range(5)]
+    return Chart(width, HEIGHT, paths, hours, watts)
 
 
 def _minutes(span: timedelta) -> int:

@@ -60,10 +60,12 @@ class DayForm(forms.Form):
         # The first Gen2 devices are of 2020; and the calendar of Python ends in 9999.
         validators=[MinValueValidator(date(2020, 1, 1)), MaxValueValidator(date(2199, 12, 31))],
     )
-    meter = forms.ChoiceField(required=False, label="Channel")
+    meter = forms.ChoiceField(
+        label="Channel", error_messages={"invalid_choice": "There is no row of %(value)s."}
+    )
 
     def __init__(self, data: dict[str, str], meters: list[tuple[str, str]]) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         self.fields["meter"].choices = [
             (f"{device_id}/{channel}", f"{device_id} · {channel}") for device_id, channel in meters
         ]

@@ -38,7 +38,7 @@ def test_minutes_of_another_source_are_a_path_of_their_own() -> None:
 def test_the_scale_ends_at_a_round_power_above_the_peak(peak: float, top: str) -> None:
     chart = day_chart(day_of(row(timestamp=MIDNIGHT, apower_w=peak)))
     assert chart.watts[-1] == (0.0, top)
-    assert chart.watts[0] == (HEIGHT, "0 W")
+    assert chart.watts[0] == (100.0, "0 W")
 
 
 def test_a_day_without_rows_is_an_empty_picture() -> None:
@@ -53,5 +53,9 @@ def test_the_hours_of_a_day_in_which_the_clocks_change_stand_where_they_are(sett
         datetime.combine(date(2026, 3, 29), datetime.min.time())
     ).astimezone(UTC)
     chart = day_chart(day_of(start=start, hours=23))
-    assert chart.hours[:3] == [(0, "00:00"), (120, "03:00"), (300, "06:00")]
+    assert chart.hours[:3] == [
+        (0.0, "00:00"),
+        (8.696, "03:00"),
+        (21.739, "06:00"),
+    ]
     assert chart.width == 23 * 60
