@@ -17,6 +17,8 @@ from powerlog.models import PowerLog
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
+SLOW_S = 5  # a statement that takes longer than this is worth a word
+
 
 @require_safe
 async def status(request: HttpRequest) -> HttpResponse:
@@ -40,8 +42,11 @@ async def status(request: HttpRequest) -> HttpResponse:
 
 
 def _last_write() -> str:
-    if row_writer.failing_since is not None:
-        return f"failed, the database has taken no rows for {_ago(row_writer.failing_since)}"
+    failing, asking = row_writer.failing_since, row_writer.asking_since
+    if failing is not None:
+        return f"failed, the database has taken no rows for {_ago(failing)}"
+    if asking is not None and time.time() - asking > SLOW_S:
+        return f"the database has not answered for {_ago(asking)}"
     if row_writer.last_write_at is None:
         return "none yet"
     return f"ok, {_ago(row_writer.last_write_at)} ago"

@@ -60,8 +60,9 @@ class RowWriter:
     """A queue, and the one thread that empties it into `store`.
 
     written, refused and lost count rows since the start of the process. failing_since is the Unix
-    time at which the database stopped taking rows, None while it takes them; last_write_at that of
-    the last batch that went in, None before the first.
+    time at which the database stopped taking rows, None while it takes them; asking_since that at
+    which the statement in progress began; last_write_at that of the last batch that went in, None
+    before the first.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class RowWriter:
         self._thread: threading.Thread | None = None
         self.written = self.refused = self.lost = 0
         self.failing_since: float | None = None
+        self.asking_since: float | None = None
         self.last_write_at: float | None = None
 
     @property
@@ -149,6 +151,7 @@ class RowWriter:
         parts = [batch]
         while parts and time.monotonic() < self._deadline:
             part = parts.pop()
+            self.asking_since = time.time()
             try:
                 self._store(part)
             except REFUSALS as exc:
@@ -162,6 +165,7 @@ class RowWriter:
                 self._failed(exc)
             else:
                 self._succeeded(len(part))
+            self.asking_since = None
 
     def _refuse(self, sample: Sample, exc: Exception) -> None:
         self.refused += 1

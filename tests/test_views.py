@@ -72,6 +72,10 @@ def test_the_status_says_whether_the_last_write_worked(
     with time_machine.travel(NOON, tick=False):
         monkeypatch.setattr(row_writer, "last_write_at", time.time() - 12)
         assert health(client)["last write"] == "ok, 12 s ago"
+        monkeypatch.setattr(row_writer, "asking_since", time.time() - 3)
+        assert health(client)["last write"] == "ok, 12 s ago"
+        monkeypatch.setattr(row_writer, "asking_since", time.time() - 65)
+        assert health(client)["last write"] == "the database has not answered for 65 s"
         monkeypatch.setattr(row_writer, "failing_since", time.time() - 90)
         failed = "failed, the database has taken no rows for 90 s"
         assert health(client)["last write"] == failed

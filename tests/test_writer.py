@@ -98,8 +98,10 @@ def test_submit_does_not_wait_for_a_database_that_stalls(
         until(lambda: writer._in_hand)  # the thread is in the stalled statement now
     assert database.batches == []
     assert writer.waiting == 50
+    assert writer.asking_since == pytest.approx(time.time(), abs=60)
     answers.set()
     until(lambda: writer.written == 50)
+    until(lambda: writer.asking_since is None)
 
 
 def test_rows_wait_while_the_database_is_away_and_go_in_when_it_is_back(
