@@ -10,7 +10,8 @@ other well-formed frame (events, errors, answers to other requests) is a Frame w
 """
 
 import json
-import math
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -22,16 +23,48 @@ BOOTSTRAP = (
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
 MAX_DEVICE_ID = 100
+BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such values as well
+# Components that carry power, voltage, current and energy in one, where they have a meter at all.
+RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
 
 
 class FrameError(ValueError):
     """The text is not a frame of this protocol. The message says why, in a few words."""
 
 
+class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
+    """The device's own record of three minutes: mWh, the newest first; as it is on the wire.
+
+    mwh counts both directions; returned_mwh is the part of it that went back to the grid.
+    """
+
+    minute_ts: float
+    mwh: tuple[float, float, float]
+    returned_mwh: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def complete(self, at: float) -> Iterator[tuple[int, float, float]]:
+        """Its complete minutes, the newest first, of a record received at this Unix time: the
+        minute (ts // 60), the mean power in W, and the mWh counted from its start on."""
+        newest, second = divmod(int(self.minute_ts), 60)
+        # From firmware 1.2 on minute_ts is a full minute and the first of the three the one before
+        # it. Up to 1.1 the first is the minute in which minute_ts lies: still running, but in the
+        # notification on the full minute, whose minute_ts ends in :59.
+        running = second > 0 and not (second == 59 and at // 60 > newest)
+        if second == 0:
+            newest -= 1
+        since_mwh = 0.0
+        for age, (mwh, returned) in enumerate(zip(self.mwh, self.returned_mwh, strict=True)):
+            since_mwh += mwh
+            if age or not running:
+                yield newest - age, round((mwh - 2 * returned) * 0.06, 5), since_mwh
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What one frame reports of one channel; None is "not reported". Never all None.
 
-    channel is the component key ("switch:2"); energy_total_wh the device's cumulative counter.
+    channel is the component key ("switch:2"), or a phase of a three-phase meter ("em:0:a").
+    energy_total_wh is the device's cumulative counter, of both directions where the device counts
+    what it returns to the grid; returned_wh is that part.
     """
 
     channel: str
@@ -40,6 +73,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     current_a: float | None = None
     energy_total_wh: float | None = None
     output: bool | None = None
+    returned_wh: float | None = None
+    record: MinuteRecord | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -58,6 +93,7 @@ class Frame(msgspec.Struct, frozen=True):
 class _Message(msgspec.Struct):
     """The fields of a JSON-RPC message that matter here, of whatever type they arrive."""
 
+    id: Any = None
     src: Any = None
     method: Any = None
     params: Any = None
@@ -81,9 +117,9 @@ def parse(text: str) -> Frame:
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
         return Frame(device_id)
     if isinstance(message.result, dict):
+        # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
         readings = _readings(message.result)
-        # Only a status has meters in it; the answer to any other request replaces nothing.
-        return Frame(device_id, full=bool(readings), readings=readings)
+        return Frame(device_id, full=bool(readings) and message.id == 2, readings=readings)
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
     return Frame(device_id)
@@ -108,42 +144,126 @@ def _decode(text: str) -> _Message:
 def _status(device_id: str, full: bool, params: Any) -> Frame:
     if not isinstance(params, dict):
         raise FrameError("a status without params")
-    wrapped = params.get("device_status")
-    readings = _readings(params)
-    if isinstance(wrapped, dict):
-        readings += _readings(wrapped)
-    return Frame(device_id, _number(params.get("ts")), full, readings)
+    components = params
+    if isinstance(wrapped := params.get("device_status"), dict):
+        components = params | wrapped
+    return Frame(device_id, _number(params.get("ts")), full, _readings(components))
 
 
 def _readings(components: dict[str, Any]) -> tuple[Reading, ...]:
-    found = (
-        _reading(key, value)
-        for key, value in components.items()
-        if isinstance(value, dict) and ":" in key
-    )
-    return tuple(reading for reading in found if reading is not None)
+    readings: dict[str, Reading] = {}
+    for key, component in components.items():
+        kind, _, number = key.partition(":")
+        if not isinstance(component, dict) or not _COMPONENT_NUMBER.fullmatch(number):
+            continue
+        if kind in RELAYS:
+            found = [_relay(key, component)]
+        elif kind in _METERS:
+            found = _METERS[kind](number, component)
+        else:
+            continue
+        for reading in found:
+            if _reports(reading):
+                before = readings.get(reading.channel)
+                readings[reading.channel] = _merged(before, reading) if before else reading
+    return tuple(readings.values())
 
 
-def _reading(channel: str, component: dict[str, Any]) -> Reading | None:
-    apower = _number(component.get("apower"))
-    voltage = _number(component.get("voltage"))
-    current = _number(component.get("current"))
-    energy = component.get("aenergy")
-    total = _number(energy.get("total")) if isinstance(energy, dict) else None
+# Of up to four digits: with every kind it fits into the column of the table.
+_COMPONENT_NUMBER = re.compile(r"[0-9]{1,4}")
+
+
+def _relay(key: str, component: dict[str, Any]) -> Reading:
     output = component.get("output")
-    if not isinstance(output, bool):
-        output = None
-    if apower is voltage is current is total is output is None:
+    energy, returned = component.get("aenergy"), component.get("ret_aenergy")
+    energy = energy if isinstance(energy, dict) else {}
+    returned = returned if isinstance(returned, dict) else {}
+    return Reading(
+        key,
+        _number(component.get("apower")),
+        _number(component.get("voltage")),
+        _number(component.get("current")),
+        _number(energy.get("total")),
+        output if isinstance(output, bool) else None,
+        _number(returned.get("total")),
+        _record(energy, returned),
+    )
+
+
+def _record(energy: dict[str, Any], returned: dict[str, Any]) -> MinuteRecord | None:
+    """The minute record, or None where it is not three numbers with a time."""
+    minute_ts, mwh = _number(energy.get("minute_ts")), _triple(energy.get("by_minute"))
+    if minute_ts is None or mwh is None:
         return None
-    return Reading(channel, apower, voltage, current, total, output)
+    if returned.get("minute_ts") != energy["minute_ts"]:
+        return MinuteRecord(minute_ts, mwh)
+    return MinuteRecord(minute_ts, mwh, _triple(returned.get("by_minute")) or (0.0, 0.0, 0.0))
+
+
+def _triple(values: Any) -> tuple[float, float, float] | None:
+    if not isinstance(values, list) or len(values) != 3:
+        return None
+    first, second, third = map(_number, values)
+    return None if first is None or second is None or third is None else (first, second, third)
+
+
+def _phases(number: str, component: dict[str, Any]) -> list[Reading]:
+    """em: three phases, and their sum, which has no voltage of its own."""
+    total = _measured(f"em:{number}", component, "total_")
+    return [total, *(_measured(f"em:{number}:{phase}", component, f"{phase}_") for phase in "abc")]
+
+
+def _phase_counters(number: str, component: dict[str, Any]) -> list[Reading]:
+    phases = {f":{phase}": f"{phase}_total_act_energy" for phase in "abc"}
+    return [
+        Reading(f"em:{number}{suffix}", energy_total_wh=_number(component.get(name)))
+        for suffix, name in {"": "total_act", **phases}.items()
+    ]
+
+
+def _measured(channel: str, component: dict[str, Any], prefix: str = "") -> Reading:
+    values = (component.get(prefix + name) for name in ("act_power", "voltage", "current"))
+    return Reading(channel, *map(_number, values))
+
+
+# The energy of em and em1 lives in a sister component; both are readings of one channel.
+_METERS: dict[str, Callable[[str, dict[str, Any]], list[Reading]]] = {
+    "em": _phases,
+    "emdata": _phase_counters,
+    "em1": lambda number, component: [_measured(f"em1:{number}", component)],
+    "em1data": lambda number, component: [
+        Reading(f"em1:{number}", energy_total_wh=_number(component.get("total_act_energy")))
+    ],
+}
+
+
+def _reports(reading: Reading) -> bool:
+    return not (
+        reading.apower_w
+        is reading.voltage_v
+        is reading.current_a
+        is reading.energy_total_wh
+        is reading.output
+        is None
+    )
+
+
+def _merged(first: Reading, second: Reading) -> Reading:
+    """What either of them reports; the second wins."""
+    reported = {
+        name: value
+        for name in Reading.__struct_fields__
+        if (value := getattr(second, name)) is not None
+    }
+    return msgspec.structs.replace(first, **reported)
 
 
 def _number(value: Any) -> float | None:
-    """A finite float, or None: null, text, true, NaN, infinity and 400 digits are no numbers."""
+    """A number that a meter can mean, or None: null, text, true, NaN and infinity are none."""
     if type(value) is not float and type(value) is not int:  # a bool is an int, but no number
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) < BEYOND_ANY_METER else None

@@ -1,8 +1,8 @@
-"""Which minutes become rows: the rules of sampling, all of them, and nowhere else.
+"""Which minutes become rows, and when a channel ran: the rules of sampling, and nowhere else.
 
 Pure: no Django, no clock, no logging; the moment of receipt is an argument. A Sampler is the
 memory of one connection. Feed it the connection's frames in the order of their arrival, and it
-answers with the Samples (the rows) that each of them makes due.
+answers with what each of them makes due: Samples (rows) and Runs.
 
  1. KNOWN STATE. Per device and channel: apower, voltage, current, energy total, output. A full
     status replaces it (a channel that it leaves out is forgotten), a delta overlays it. What is
@@ -14,43 +14,63 @@ answers with the Samples (the rows) that each of them makes due.
     the moment of receipt by the device's clock: shifted by as much as its last trusted ts was.
     Within a channel time never runs back. A late reading adds to what is known (a socket
     delivers in order, so its values are the newest whatever its stamp says) but makes no row and
-    moves no time. Later than two tolerances cannot be: by rule 2 every stamp is within one of
-    the moment of receipt, so the collector's own clock was set back, and time starts anew.
+    moves no time. Later than two tolerances (and a minute) cannot be: every stamp is within one
+    of the moment of receipt, so the collector's own clock was set back, and time starts anew.
  3. ACTIVE is apower > threshold, strictly.
  4. ONE ROW A MINUTE. The first active reading in a minute makes that minute's row, at once, with
     the values known at that reading. Later readings of the minute leave it alone.
  5. SHORT GAPS. Active at the last reading, in minute L, and the next reading (active or not) in
     minute M: the minutes between, if there are 1 to max_blind_gap_min of them, each get a row
-    with the values known before the gap. More than that stay a gap.
- 9. PROVENANCE. A row says how it was obtained: "measured" (4) or "carried" (5).
+    with the values known before the gap.
+ 6. THE DEVICE'S OWN MINUTES come first. For those between L and M that the reading's minute
+    record covers, it decides, whatever was known: mean power above the threshold makes a row
+    with that power, the voltage and current from before, and the counter as it stood at the
+    start of that minute; below it there is none. A record that is one quantum of a small load
+    beside zeros, or whose time is not the reading's, decides nothing.
+ 7. LONG GAPS, longer than in 5, are filled as in 5 and 6 only where the counter, known on both
+    sides, proves it: its mean power over the gap above the threshold and within 20 % of the
+    power before. Else they stay gaps, but for the minutes that the device vouches for (6). A gap
+    of more than a week is never filled: no counter proves a week.
+ 8. RECONNECTS are gaps like any other: restore() brings back what the database knows of a channel,
+    its last row and its open run, before the first reading.
+ 9. PROVENANCE. A row says how it was obtained: "measured" (4), "device" (6), "carried" (5, 7).
 10. IDEMPOTENCE. A sampler gives a minute of a channel once and in the order of time. Across
     connections the database's unique key does: the first row wins.
+11. COUNTERS. A falling counter was reset or stepped back: it proves no gap (7), and the energy of
+    that time is the integral of the known power, never negative and never a spike.
+12. RUNS. A run starts at the first active reading after inactivity and ends at the first inactive
+    one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
+    nothing is known ends the run at its last active reading, as lost contact. Its energy is what
+    the counter rose by while it was active; where one rise covers several runs, each has its
+    share by its own power and time. A run is told when it starts, when it ends, and once more
+    when the counter has said what it used.
 
-The numbers are those of the collector's design. Those not here yet: 6 to 8 (the device's own
-minute record, long gaps, reconnects) belong where 5 is applied, in _Channel.gap, 11 and 12
-(counters, runs) where a reading is taken, in Sampler._take.
-
-    last reading   this reading, minute M      becomes
-    any            active, M has no row        row M "measured"                       (4)
-    any            active, M has a row         -
-    any            inactive                    -
-    active in L    any, 0 < M-L-1 <= max       rows L+1 … M-1 "carried", before M's   (5)
-    active in L    any, M-L-1 > max            no rows between
-    any            late                        - , values taken                       (2)
+    last reading   this reading, minute M       minutes between         becomes
+    any            active, M has no row         -                       row M "measured"       (4)
+    any            active, M has a row          -                       -
+    any            inactive                     -                       -
+    any            any                          vouched for, active     row "device"           (6)
+    any            any                          vouched for, inactive   -                      (6)
+    active         any                          others, short or proven row "carried"       (5, 7)
+    active         any                          others, long            -                      (7)
+    any            late                         -                       -, values taken        (2)
 """
-
-from typing import Literal
 
 import msgspec
 
+from powerlog.channel import MINUTE_S, Channel, Past, Sample
 from powerlog.protocol import Frame, Reading
+from powerlog.runs import Run
 
-MINUTE_S = 60
-Source = Literal["measured", "carried"]
+PROOF = 0.2  # rule 7
+LONGEST_GAP_MIN = 7 * 24 * 60
+# Small loads are counted in quanta of about 213 mWh: 4.4 W can read as 0, 0 and 12.8 W.
+QUANTUM_MWH = 250.0
+Due = Sample | Run
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The adjustable part of the rules. channels holds component keys: "switch:2"."""
+    """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all."""
 
     channels: frozenset[str]
     power_threshold_w: float = 5.0
@@ -58,76 +78,10 @@ class Rules(msgspec.Struct, frozen=True):
     clock_tolerance_s: float = 120.0
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One row to be: a channel's minute. ts is the start of the minute, Unix seconds."""
-
-    ts: int
-    device_id: str
-    channel: str
-    apower_w: float
-    voltage_v: float
-    current_a: float
-    energy_total_wh: float
-    source: Source
-
-
-class _Channel(msgspec.Struct, gc=False):
-    """What is known of one channel (rule 1), when it last spoke, and its last row's minute."""
-
-    apower_w: float | None = None
-    voltage_v: float | None = None
-    current_a: float | None = None
-    energy_total_wh: float | None = None
-    last_ts: float | None = None
-    row_minute: int = -1
-
-    def overlay(self, reading: Reading) -> None:
-        """Rule 1: what is reported replaces what was known."""
-        if reading.apower_w is not None:
-            self.apower_w = reading.apower_w
-        elif reading.output is False:
-            self.apower_w = 0.0
-        if reading.voltage_v is not None:
-            self.voltage_v = reading.voltage_v
-        if reading.current_a is not None:
-            self.current_a = reading.current_a
-        if reading.energy_total_wh is not None:
-            self.energy_total_wh = reading.energy_total_wh
-
-    def forget(self) -> None:
-        """Rule 1: a full status is about to say everything anew."""
-        self.apower_w = self.voltage_v = self.current_a = self.energy_total_wh = None
-
-    def active(self, rules: Rules) -> bool:
-        """Rule 3."""
-        return self.apower_w is not None and self.apower_w > rules.power_threshold_w
-
-    def gap(self, minute: int, rules: Rules) -> range:
-        """Rule 5: the minutes before this one that are carried over from the last reading."""
-        if self.last_ts is None or not self.active(rules):
-            return range(0)
-        first = int(self.last_ts // MINUTE_S) + 1
-        return range(first, minute) if minute - first <= rules.max_blind_gap_min else range(0)
-
-    def sample(self, minute: int, device_id: str, channel: str, source: Source) -> Sample:
-        """The row of this minute with the values known now (rules 1 and 4)."""
-        self.row_minute = minute
-        return Sample(
-            minute * MINUTE_S,
-            device_id,
-            channel,
-            self.apower_w or 0.0,
-            self.voltage_v or 0.0,
-            self.current_a or 0.0,
-            self.energy_total_wh or 0.0,
-            source,
-        )
-
-
 class _Device(msgspec.Struct):
     """One device's channels, and how far its clock is ahead of the collector's (rule 2)."""
 
-    channels: dict[str, _Channel] = {}  # msgspec copies a mutable default
+    channels: dict[str, Channel] = {}  # msgspec copies a mutable default
     clock_offset_s: float = 0.0
 
 
@@ -138,24 +92,88 @@ class Sampler:
         self._rules = rules
         self._devices: dict[str, _Device] = {}
 
-    def feed(self, frame: Frame, now: float) -> list[Sample]:
-        """The rows that this frame makes due, in the order of their minutes per channel.
+    def restore(self, past: Past) -> None:
+        """Rule 8: what was known of a channel before this connection. Before its first reading."""
+        row, run = past.row, past.run
+        device = self._devices.setdefault(row.device_id, _Device())
+        channel = device.channels[row.channel] = Channel(
+            row.device_id,
+            row.channel,
+            # Without an open run the channel was off when it was last heard of.
+            row.apower_w if run else None,
+            row.voltage_v or None,
+            row.current_a or None,
+            row.energy_total_wh or None,
+            last_ts=float(row.ts),
+            row_minute=row.ts // MINUTE_S,
+            blind=run is None,
+        )
+        if run and run.heard_at is not None and run.heard_at >= row.ts:
+            channel.booked_wh = channel.runs.resume(run)
+            channel.slack_wh = run.peak_w / 600  # a tenth of a minute's energy
+            channel.last_ts = run.heard_at
+        elif run:
+            # Nobody told how it stood when the contact ended: the last row is all that is known.
+            run = msgspec.structs.replace(run, peak_w=max(run.peak_w, row.apower_w))
+            channel.booked_wh = channel.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
+            channel.last_ts = max(float(row.ts), run.started_at)
+
+    def leave(self) -> list[Run]:
+        """Rule 8: the open runs as they stand, when the connection ends."""
+        return [
+            run
+            for device in self._devices.values()
+            for channel in device.channels.values()
+            for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
+        ]
+
+    def strangers(self, frame: Frame) -> list[str]:
+        """The channels of this frame that are new to the connection; each is named only once.
+
+        The moment to restore() them, before the frame is fed.
+        """
+        if not frame.readings:
+            return []
+        device = self._device(frame.device_id)
+        new = [
+            reading.channel
+            for reading in frame.readings
+            if reading.channel not in device.channels and self._wants(reading.channel)
+        ]
+        for key in new:
+            device.channels[key] = Channel(frame.device_id, key)
+        return new
+
+    def feed(self, frame: Frame, now: float) -> list[Due]:
+        """What this frame makes due: rows in the order of their minutes per channel, and runs.
 
         now is the moment of receipt in Unix seconds by the collector's clock.
         """
-        samples: list[Sample] = []
+        due: list[Due] = []
         if not frame.readings and not frame.full:
-            return samples
-        device = self._devices.get(frame.device_id)
-        if device is None:
-            device = self._devices[frame.device_id] = _Device()
+            return due
+        device = self._device(frame.device_id)
         if frame.full:
             self._forget_missing(device, frame)
         at = self._moment(device, frame.ts, now)
         for reading in frame.readings:
-            if reading.channel in self._rules.channels:
-                self._take(device, frame, reading, at, samples)
-        return samples
+            channel = device.channels.get(reading.channel)
+            if channel is None:
+                if not self._wants(reading.channel):
+                    continue
+                channel = Channel(frame.device_id, reading.channel)
+                device.channels[reading.channel] = channel
+            self._take(channel, reading, frame.full, at, due)
+        return due
+
+    def _device(self, device_id: str) -> _Device:
+        device = self._devices.get(device_id)
+        if device is None:
+            device = self._devices[device_id] = _Device()
+        return device
+
+    def _wants(self, channel: str) -> bool:
+        return channel in self._rules.channels or "*" in self._rules.channels
 
     def _moment(self, device: _Device, ts: float | None, now: float) -> float:
         """Rule 2: when the frame's readings happened, Unix seconds."""
@@ -173,25 +191,122 @@ class Sampler:
                 channel.forget()
 
     def _take(
-        self, device: _Device, frame: Frame, reading: Reading, at: float, samples: list[Sample]
+        self, channel: Channel, reading: Reading, full: bool, at: float, due: list[Due]
     ) -> None:
-        """Rules 1, 2, 4 and 5 for one reading."""
-        rules = self._rules
-        channel = device.channels.get(reading.channel)
-        if channel is None:
-            channel = device.channels[reading.channel] = _Channel()
+        """One reading: the time since the last one, then what it says, then what follows."""
         late_s = 0.0 if channel.last_ts is None else channel.last_ts - at
-        if late_s > 2 * rules.clock_tolerance_s:
-            channel.last_ts, channel.row_minute, late_s = None, -1, 0.0
-        minute = int(at // MINUTE_S)
-        if late_s <= 0:
-            for between in channel.gap(minute, rules):
-                samples.append(channel.sample(between, frame.device_id, reading.channel, "carried"))
-        if frame.full:
+        if late_s > max(2 * self._rules.clock_tolerance_s, MINUTE_S):
+            self._start_anew(channel, due)
+            late_s = 0.0
+        elif late_s > 0:
+            at = channel.last_ts or at
+        if channel.last_ts is not None:
+            self._pass(channel, reading, at, due)
+        if full:
             channel.forget()
         channel.overlay(reading)
-        if late_s > 0:
-            return
+        due += channel.book(reading)
         channel.last_ts = at
-        if minute > channel.row_minute and channel.active(rules):
-            samples.append(channel.sample(minute, frame.device_id, reading.channel, "measured"))
+        minute = int(at // MINUTE_S)
+        watts = self._active_w(channel)
+        self._turn(channel, watts, at, due)
+        if watts is not None and minute > channel.row_minute and late_s <= 0:
+            due.append(channel.sample(minute, "measured", watts, channel.energy_total_wh))
+
+    def _start_anew(self, channel: Channel, due: list[Due]) -> None:
+        """Rule 2: the collector's own clock was set back."""
+        due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
+        channel.last_ts, channel.row_minute = None, -1
+
+    def _active_w(self, channel: Channel) -> float | None:
+        """Rule 3: the power of an active channel, else None."""
+        watts = channel.apower_w
+        return watts if watts is not None and watts > self._rules.power_threshold_w else None
+
+    def _turn(self, channel: Channel, watts: float | None, at: float, due: list[Due]) -> None:
+        """Rule 12: at this moment the channel is active with so much power, or (None) is not."""
+        run = channel.runs.open
+        if run is None:
+            if watts is not None:
+                due.append(channel.start(at, watts))
+        elif watts is None:
+            due += channel.runs.stop(at, "stopped")
+        elif watts > run.peak_w:
+            run.peak_w = watts
+
+    def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
+        """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
+        since, drawn_w = channel.last_ts or at, max(0.0, channel.apower_w or 0.0)
+        if int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
+            since, drawn_w = self._bridge(channel, reading, at, due)
+        channel.runs.use(drawn_w, at - since)
+
+    def _bridge(
+        self, channel: Channel, reading: Reading, at: float, due: list[Due]
+    ) -> tuple[float, float]:
+        """Rules 5 to 7 and 12 for each minute of a gap.
+
+        Returns until when the use is accounted for, and the power in W since then.
+        """
+        since, watts = channel.last_ts or at, self._active_w(channel)
+        first, minute = int(since // MINUTE_S) + 1, int(at // MINUTE_S)
+        vouched = _vouched(reading, at)
+        carried = watts is not None and self._goes_on(channel, reading, at, minute - first)
+        # A record is of three minutes: of those that nothing vouches for one stands for all.
+        for between in range(first if carried else max(first, minute - 4), minute):
+            start = float(between * MINUTE_S)
+            if between not in vouched and not (carried and watts is not None):
+                if since == channel.last_ts:
+                    start = since  # it ended at its last reading, not at the end of that minute
+                channel.runs.use(watts or 0.0, start - since)
+                due += channel.runs.stop(start, "lost contact")
+                since, watts, channel.blind = between * MINUTE_S, None, True
+                continue
+            channel.runs.use(watts or 0.0, start - since)
+            since = start
+            if between in vouched:
+                watts = self._vouch(channel, between, vouched[between], due)
+            else:
+                counter_wh = channel.energy_total_wh
+                due.append(channel.sample(between, "carried", channel.apower_w, counter_wh))
+        return since, watts or 0.0
+
+    def _vouch(
+        self, channel: Channel, minute: int, said: tuple[float, float | None], due: list[Due]
+    ) -> float | None:
+        """Rules 6 and 12: a minute of the device's record; its power if it was active."""
+        mean_w, counter_wh = said
+        watts = mean_w if mean_w > self._rules.power_threshold_w else None
+        self._turn(channel, watts, float(minute * MINUTE_S), due)
+        if watts is not None:
+            due.append(channel.sample(minute, "device", watts, counter_wh))
+        return watts
+
+    def _goes_on(self, channel: Channel, reading: Reading, at: float, between: int) -> bool:
+        """Rules 5 and 7: whether an active channel went on as before for so many minutes."""
+        if between <= self._rules.max_blind_gap_min:
+            return True
+        rise_wh = channel.rise_wh(reading)
+        if rise_wh is None or between > LONGEST_GAP_MIN:
+            return False
+        mean_w = rise_wh * 3600 / (at - (channel.last_ts or at))
+        before_w = channel.apower_w or 0.0
+        near = abs(mean_w - before_w) <= PROOF * before_w
+        return near and mean_w > self._rules.power_threshold_w
+
+
+def _vouched(reading: Reading, at: float) -> dict[int, tuple[float, float | None]]:
+    """Rule 6: the minutes of the reading's record, each with its mean power in W and the counter
+    at its start in Wh (None: not reported)."""
+    record = reading.record
+    if record is None or not -MINUTE_S < at - record.minute_ts < 3 * MINUTE_S:
+        return {}
+    if 0 < max(record.mwh) <= QUANTUM_MWH and 0 in record.mwh:
+        return {}
+    counter_wh = reading.energy_total_wh
+    vouched = {}
+    for minute, mean_w, since_mwh in record.complete(at):
+        # Negative: the counter was reset in the meantime.
+        at_start = None if counter_wh is None else max(0.0, counter_wh - since_mwh / 1000)
+        vouched[minute] = mean_w, at_start
+    return vouched

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from django.db import ConnectionHandler, connections
@@ -19,6 +20,9 @@ from pytest_django.plugin import DjangoDbBlocker
 from collector_site.settings import databases
 
 BACKENDS = ("sqlite", "postgresql")
+
+hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

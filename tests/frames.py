@@ -102,9 +102,22 @@ STATUS: dict[str, dict[str, Any]] = {
             "c_voltage": 232.1,
             "c_act_power": 7.1,
             "n_current": None,
+            "total_current": 0.11,
             "total_act_power": 7.08,
         },
-        "emdata:0": {"id": 0, "total_act": 45_000.1, "c_total_act_energy": 45_000.1},
+        "emdata:0": {
+            "id": 0,
+            "a_total_act_energy": 12.5,
+            "c_total_act_energy": 44_987.6,
+            "total_act": 45_000.1,
+            "total_act_ret": 0,
+        },
+    },
+    "Pro 3EM, single phases": {
+        "em1:0": {"id": 0, "voltage": 0, "current": 0.028, "act_power": 0, "pf": 0},
+        "em1:2": {"id": 2, "voltage": 234.4, "current": 0.068, "act_power": 6.5, "pf": 0.41},
+        "em1data:0": {"id": 0, "total_act_energy": 0.01, "total_act_ret_energy": 0},
+        "em1data:2": {"id": 2, "total_act_energy": 0.15, "total_act_ret_energy": 0},
     },
     "EM Gen3": {
         "em1:0": {"id": 0, "voltage": 234.0, "current": 0.04, "act_power": 4.2, "pf": 0.4},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.protocol import BOOTSTRAP, Frame, FrameError, Reading, parse
+from powerlog.protocol import BOOTSTRAP, Frame, FrameError, MinuteRecord, Reading, parse
 
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
 
@@ -30,7 +30,8 @@ def test_a_delta_is_a_frame_with_what_it_reports() -> None:
 
 def test_a_reading_has_all_five_values() -> None:
     reading = only_reading(meter(440.0, 812.5, voltage=230.0))
-    assert reading == Reading("switch:2", 440.0, 230.0, 2.391, 812.5, True)
+    record = MinuteRecord(T0, (7333.333,) * 3)
+    assert reading == Reading("switch:2", 440.0, 230.0, 2.391, 812.5, True, None, record)
 
 
 def test_a_full_status_is_full() -> None:
@@ -47,6 +48,16 @@ def test_components_wrapped_in_device_status_are_found() -> None:
     assert channels_of(frame) == {"switch:1", "switch:2"}
 
 
+def test_a_channel_that_is_wrapped_and_flat_is_read_once() -> None:
+    frame = parse(full(T0, switch_2=meter(5.0), device_status={"switch:2": {"apower": 7.5}}))
+    assert frame.readings == (Reading("switch:2", 7.5),)
+
+
+def test_the_answer_to_another_request_is_only_a_part() -> None:
+    message = text(id=7, src=PUMP, dst="collector", result={"switch:0": {"output": True}})
+    assert parse(message) == Frame(PUMP, readings=(Reading("switch:0", output=True),))
+
+
 @pytest.mark.parametrize(
     ("model", "channels"),
     [
@@ -55,7 +66,9 @@ def test_components_wrapped_in_device_status_are_found() -> None:
         ("1PM Mini Gen3", {"switch:0"}),
         ("Plus 2PM as a cover", {"cover:0"}),
         ("RGBW PM, four lights", {"light:0"}),  # a voltage alone
-        ("Pro 3EM, three phases", set()),
+        ("Pro 3EM, three phases", {"em:0", "em:0:a", "em:0:c"}),
+        ("Pro 3EM, single phases", {"em1:0", "em1:2"}),
+        ("EM Gen3", {"em1:0", "switch:0"}),
         ("Plus Uni with a pulse counter", {"switch:0"}),  # output alone; pulses are no energy
         ("Plus H&T, asleep", set()),
     ],
@@ -76,7 +89,8 @@ def test_a_relay_without_a_meter_reports_its_output_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", [None, "12.5", True, [], {}, float("nan"), float("inf"), -float("inf"), 10**400]
+    "nothing",
+    [None, "12.5", True, [], {}, float("nan"), float("inf"), -float("inf"), 1e12, -1e300, 10**400],
 )
 def test_what_is_no_finite_number_is_not_reported(nothing: object) -> None:
     reading = only_reading({"apower": nothing, "voltage": nothing, "current": 1.5})
@@ -87,6 +101,97 @@ def test_what_is_no_finite_number_is_not_reported(nothing: object) -> None:
 def test_an_energy_counter_without_a_total_is_not_reported(nothing: object) -> None:
     reading = only_reading({"apower": 8, "aenergy": nothing})
     assert reading == Reading("switch:2", 8.0)
+
+
+def reported(model: str) -> dict[str, Reading]:
+    readings = parse(text(id=2, src="shelly-1", result=STATUS[model])).readings
+    return {reading.channel: reading for reading in readings}
+
+
+def test_a_three_phase_meter_is_three_channels_and_their_sum() -> None:
+    assert reported("Pro 3EM, three phases") == {
+        "em:0": Reading("em:0", 7.08, None, 0.11, 45_000.1),
+        "em:0:a": Reading("em:0:a", 0.0, 0.0, energy_total_wh=12.5),
+        "em:0:c": Reading("em:0:c", 7.1, 232.1, 0.07, 44_987.6),
+    }
+
+
+def test_the_energy_of_a_single_phase_lives_in_its_sister_component() -> None:
+    assert reported("Pro 3EM, single phases") == {
+        "em1:0": Reading("em1:0", 0.0, 0.0, 0.028, 0.01),
+        "em1:2": Reading("em1:2", 6.5, 234.4, 0.068, 0.15),
+    }
+
+
+def test_a_sister_component_alone_is_a_reading_too() -> None:
+    frame = parse(delta(T0, em1data_1={"id": 1, "total_act_energy": 7.25}))
+    assert frame.readings == (Reading("em1:1", energy_total_wh=7.25),)
+
+
+@pytest.mark.parametrize(
+    "kind", ["switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"]
+)
+def test_every_kind_of_relay_and_light_is_read(kind: str) -> None:
+    frame = parse(delta(T0, **{f"{kind}_3": {"apower": 9.5}}))
+    assert frame.readings == (Reading(f"{kind}:3", 9.5),)
+
+
+@pytest.mark.parametrize("key", ["voltmeter:100", "switch", "switch:", "switch:x", "switch:12345"])
+def test_other_components_are_none_of_ours(key: str) -> None:
+    message = text(src=PUMP, method="NotifyStatus", params={key: {"apower": 9, "voltage": 12}})
+    assert parse(message).readings == ()
+
+
+def test_the_minute_record_comes_with_what_was_returned_to_the_grid() -> None:
+    energy = {"total": 9.5, "by_minute": [3.5, 2, 1], "minute_ts": T0}
+    returned = {"total": 1.5, "by_minute": [0.5, 0, 1], "minute_ts": T0}
+    reading = only_reading({"aenergy": energy, "ret_aenergy": returned})
+    assert reading.returned_wh == 1.5
+    assert reading.record == MinuteRecord(T0, (3.5, 2.0, 1.0), (0.5, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"by_minute": [1, 2]},
+        {"by_minute": [1, 2, 3, 4]},
+        {"by_minute": [1, None, 3]},
+        {"by_minute": ["1", "2", "3"]},
+        {"by_minute": None},
+        {"by_minute": {"0": 1}},
+        {"minute_ts": None},
+        {"minute_ts": "now"},
+    ],
+)
+def test_a_minute_record_that_is_nonsense_is_none(nonsense: dict[str, Any]) -> None:
+    energy = {"total": 9.5, "by_minute": [3.5, 2, 1], "minute_ts": T0}
+    reading = only_reading({"aenergy": energy | nonsense})
+    assert (reading.energy_total_wh, reading.record) == (9.5, None)
+
+
+M = T0 // 60
+
+
+@pytest.mark.parametrize(
+    ("minute_ts", "at", "minutes"),
+    [
+        (T0, T0 + 17.0, [(M - 1, 60.0, 1000), (M - 2, 120.0, 3000), (M - 3, 180.0, 6000)]),
+        (T0 - 1, T0 + 0.7, [(M - 1, 60.0, 1000), (M - 2, 120.0, 3000), (M - 3, 180.0, 6000)]),
+        (T0 + 34, T0 + 36.0, [(M - 1, 120.0, 3000), (M - 2, 180.0, 6000)]),
+        (T0 + 59, T0 + 59.8, [(M - 1, 120.0, 3000), (M - 2, 180.0, 6000)]),
+    ],
+    ids=["1.2 and later", "1.1 on the full minute", "1.1 in between", "1.1 just before"],
+)
+def test_the_minutes_of_a_record_depend_on_the_age_of_the_firmware(
+    minute_ts: int, at: float, minutes: list[tuple[int, float, float]]
+) -> None:
+    record = MinuteRecord(minute_ts, (1000.0, 2000.0, 3000.0))
+    assert list(record.complete(at)) == minutes
+
+
+def test_what_went_back_to_the_grid_is_not_drawn() -> None:
+    record = MinuteRecord(T0, (5000.0, 6000.0, 7000.0), (5000.0, 1000.0, 0.0))
+    assert [mean_w for _, mean_w, _ in record.complete(T0)] == [-300.0, 240.0, 420.0]
 
 
 @pytest.mark.parametrize("component", [None, 5, "on", [], {}, {"apower": None}, {"temperature": 9}])

@@ -1,44 +1,12 @@
 """The rules of sampling, by their numbers in sampler.py."""
 
-from typing import Any
-
 import pytest
 
 from powerlog.protocol import Frame, Reading
-from powerlog.sampler import Rules, Sample, Sampler
+from powerlog.sampler import Sample, Sampler
 
 from .frames import PUMP, T0
-
-SWITCH = "switch:2"
-RULES = Rules(channels=frozenset({SWITCH, "switch:1"}))
-
-
-class Line:
-    """A connection whose frames arrive the moment they are sent; remembers the rows."""
-
-    def __init__(self, **rules: Any) -> None:
-        self.sampler = Sampler(Rules(channels=RULES.channels, **rules))
-        self.rows: list[Sample] = []
-
-    def says(
-        self, at_s: float, *, full: bool = False, channel: str = SWITCH, **values: Any
-    ) -> None:
-        """The channel reports these values at_s seconds after T0, by both clocks."""
-        reading = Reading(channel, **values)
-        self.frame(Frame(PUMP, T0 + at_s, full, (reading,)), at_s)
-
-    def frame(self, frame: Frame, at_s: float) -> None:
-        self.rows += self.sampler.feed(frame, T0 + at_s)
-
-    @property
-    def minutes(self) -> list[int]:
-        """The minutes that have a row, counted from T0."""
-        return [(row.ts - T0) // 60 for row in self.rows]
-
-    @property
-    def sources(self) -> list[str]:
-        return [row.source for row in self.rows]
-
+from .line import RULES, SWITCH, Line
 
 # Rule 1: known state
 
@@ -48,6 +16,16 @@ def test_rule_1_a_delta_overlays_what_is_known() -> None:
     line.says(0, apower_w=430.0, voltage_v=228.0, current_a=2.4, energy_total_wh=99.5)
     line.says(61, current_a=2.6)
     assert line.rows[1] == Sample(T0 + 60, PUMP, SWITCH, 430.0, 228.0, 2.6, 99.5, "measured")
+
+
+@pytest.mark.parametrize("silent", ["voltage_v", "current_a", "energy_total_wh"])
+def test_rule_1_what_is_not_reported_changes_nothing(silent: str) -> None:
+    known = {"apower_w": 430.0, "voltage_v": 228.0, "current_a": 2.4, "energy_total_wh": 99.5}
+    line = Line()
+    line.says(0, **known)
+    line.says(61, **{name: value + 1 for name, value in known.items() if name != silent})
+    assert getattr(line.rows[1], silent) == known[silent]
+    assert line.rows[1].apower_w == 431.0
 
 
 def test_rule_1_a_full_status_replaces_what_is_known() -> None:
@@ -167,6 +145,19 @@ def test_rule_2_without_any_trusted_ts_an_answer_happens_when_it_comes() -> None
     assert line.minutes == [0]
 
 
+def test_rule_2_an_answer_as_the_first_frame_happens_when_it_comes() -> None:
+    line = Line()
+    line.frame(Frame(PUMP, None, True, (Reading(SWITCH, 9.0),)), 59.9)
+    assert line.minutes == [0]
+
+
+def test_rule_2_a_small_step_back_is_none_even_without_a_tolerance() -> None:
+    line = Line(clock_tolerance_s=0.0)
+    line.says(10.0, apower_w=9.0)
+    line.says(9.999, apower_w=9.0)
+    assert line.minutes == [0]
+
+
 def test_rule_2_a_late_reading_adds_to_what_is_known_but_makes_no_row() -> None:
     line = Line()
     line.says(65, apower_w=1.0)
@@ -242,7 +233,8 @@ def test_rule_4_off_for_two_seconds_costs_no_row_and_makes_none() -> None:
 
 def test_rule_4_the_row_comes_at_once() -> None:
     sampler = Sampler(RULES)
-    assert sampler.feed(Frame(PUMP, T0 + 59.9, False, (Reading(SWITCH, 9.0),)), T0 + 59.9)
+    due = sampler.feed(Frame(PUMP, T0 + 59.9, False, (Reading(SWITCH, 9.0),)), T0 + 59.9)
+    assert [each.ts for each in due if isinstance(each, Sample)] == [T0]
 
 
 # Rule 5: short gaps

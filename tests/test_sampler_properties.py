@@ -49,7 +49,8 @@ def lives(draw: st.DrawFn, steady: bool = False) -> list[tuple[Frame, float]]:
 
 def rows_of(life: list[tuple[Frame, float]]) -> list[Sample]:
     sampler = Sampler(RULES)
-    return [sample for frame, now in life for sample in sampler.feed(frame, now)]
+    due = [each for frame, now in life for each in sampler.feed(frame, now)]
+    return [each for each in due if isinstance(each, Sample)]
 
 
 def by_channel(rows: list[Sample]) -> dict[str, list[int]]:

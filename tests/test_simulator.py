@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import astuple
 
 from powerlog.protocol import BOOTSTRAP, Reading, parse
-from powerlog.sampler import Rules, Sampler
+from powerlog.sampler import Rules, Sample, Sampler
 from powerlog.simulator import Load, SimulatedShelly
 
 from .frames import T0
@@ -234,9 +234,10 @@ def test_standby_draws_about_a_watt_and_an_idle_switch_nothing(shelly: Simulated
 def test_an_hour_makes_rows_for_the_pump_in_the_minutes_in_which_it_ran() -> None:
     for device in FLEET[:10]:
         sampler = Sampler(Rules(channels=frozenset(SWITCHES)))
-        rows = sampler.feed(parse(device.full_status(T0)), T0)
+        due = sampler.feed(parse(device.full_status(T0)), T0)
         for at, text in hour_of(device):
-            rows += sampler.feed(parse(text), at)
+            due += sampler.feed(parse(text), at)
+        rows = [each for each in due if isinstance(each, Sample)]
         used_wh = {minute: drawn_wh(device.loads[2], minute) for minute in range(T0, HOUR, 60)}
         minutes = [row.ts for row in rows]
         assert {row.channel for row in rows} == {"switch:2"}

@@ -1,0 +1,116 @@
+"""What is known of one channel, and the row that is made of it: the nouns of the sampler.
+
+Pure. What is to be done with them, and when, is for the rules in sampler.py to say.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from powerlog.protocol import Reading
+from powerlog.runs import Ledger, Run
+
+MINUTE_S = 60
+Source = Literal["measured", "device", "carried"]
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One row to be: a channel's minute. ts is the start of the minute, Unix seconds."""
+
+    ts: int
+    device_id: str
+    channel: str
+    apower_w: float
+    voltage_v: float
+    current_a: float
+    energy_total_wh: float
+    source: Source
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What the database knows of a channel (rule 8): its last row, and its run if one is open."""
+
+    row: Sample
+    run: Run | None = None
+
+
+class Channel(msgspec.Struct, gc=False):
+    """What is known of one channel (rule 1), when it last spoke, its last row and its runs."""
+
+    device_id: str
+    key: str
+    apower_w: float | None = None
+    voltage_v: float | None = None
+    current_a: float | None = None
+    energy_total_wh: float | None = None
+    last_ts: float | None = None
+    row_minute: int = -1
+    returned_wh: float = 0.0
+    # Where the counter, less what was returned, stood when energy was last booked; by how much this
+    # may be too high, where it is reckoned; and whether some of the time since is not known.
+    booked_wh: float | None = None
+    slack_wh: float = 0.0
+    blind: bool = False
+    runs: Ledger = msgspec.field(default_factory=Ledger)
+
+    def overlay(self, reading: Reading) -> None:
+        """Rule 1: what is reported replaces what was known."""
+        if reading.apower_w is not None:
+            self.apower_w = reading.apower_w
+        elif reading.output is False:
+            self.apower_w = 0.0
+        if reading.voltage_v is not None:
+            self.voltage_v = reading.voltage_v
+        if reading.current_a is not None:
+            self.current_a = reading.current_a
+        if reading.energy_total_wh is not None:
+            self.energy_total_wh = reading.energy_total_wh
+        if reading.returned_wh is not None:
+            self.returned_wh = reading.returned_wh
+
+    def forget(self) -> None:
+        """Rule 1: a full status is about to say everything anew."""
+        self.apower_w = self.voltage_v = self.current_a = self.energy_total_wh = None
+
+    def used_wh(self, reading: Reading) -> float | None:
+        """What the device has counted in all, less what it returned; None: it does not say."""
+        if reading.energy_total_wh is None:
+            return None
+        returned = self.returned_wh if reading.returned_wh is None else reading.returned_wh
+        return reading.energy_total_wh - returned
+
+    def rise_wh(self, reading: Reading) -> float | None:
+        """Rule 11: what was used since energy was last booked; None where no counter says it."""
+        used_wh = self.used_wh(reading)
+        if used_wh is None or self.booked_wh is None:
+            return None
+        rise = used_wh - self.booked_wh
+        return max(0.0, rise) if rise >= -self.slack_wh else None
+
+    def book(self, reading: Reading) -> list[Run]:
+        """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
+        used_wh = self.used_wh(reading)
+        if used_wh is None:
+            return []
+        told = self.runs.book(None if self.blind else self.rise_wh(reading), used_wh)
+        self.booked_wh, self.slack_wh, self.blind = used_wh, 0.0, False
+        return told
+
+    def sample(
+        self, minute: int, source: Source, watts: float | None, counter_wh: float | None
+    ) -> Sample:
+        """The row of this minute (rules 1 and 4)."""
+        self.row_minute = minute
+        return Sample(
+            minute * MINUTE_S,
+            self.device_id,
+            self.key,
+            watts or 0.0,
+            self.voltage_v or 0.0,
+            self.current_a or 0.0,
+            counter_wh or 0.0,
+            source,
+        )
+
+    def start(self, at: float, watts: float) -> Run:
+        return self.runs.start(Run(self.device_id, self.key, at, watts, self.booked_wh))

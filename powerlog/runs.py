@@ -1,0 +1,146 @@
+"""The runs of one channel in the making, and how the counter's energy is booked on them (rule 12).
+
+Pure, like the sampler whose rules say when a run starts and ends. A counter speaks about once a
+minute, a pump stops when it likes: until the counter speaks again a run keeps its power x time as
+a claim, and what the counter rose by is divided by these claims. Where the counter does not say,
+the claim itself is the energy.
+"""
+
+from typing import Literal
+
+import msgspec
+
+End = Literal["", "stopped", "lost contact"]
+
+
+class Run(msgspec.Struct, gc=False):
+    """A stretch of activity, named by (device_id, channel, started_at); Unix seconds.
+
+    Open while ended_at is None and end is "". booked_wh is its energy up to the moment at which the
+    counter, less what was returned to the grid, stood at counter_wh (None: never reported);
+    claim_ws is its power x time since. heard_at is the last moment of contact with an open run,
+    where that is over.
+    """
+
+    device_id: str
+    channel: str
+    started_at: float
+    peak_w: float
+    counter_wh: float | None = None
+    booked_wh: float = 0.0
+    claim_ws: float = 0.0
+    ended_at: float | None = None
+    end: End = ""
+    heard_at: float | None = None
+
+    @property
+    def energy_wh(self) -> float:
+        return self.booked_wh + self.claim_ws / 3600
+
+    @property
+    def mean_w(self) -> float:
+        """Mean power from start to end; of an open or momentary run, its peak."""
+        seconds = (self.ended_at or self.started_at) - self.started_at
+        return self.energy_wh * 3600 / seconds if seconds > 0 else self.peak_w
+
+
+class Ledger(msgspec.Struct, gc=False):
+    """The open run, and the ended ones of which the counter has not yet said what they used.
+
+    What it returns is a copy, as the run stands now: to be told to others.
+    """
+
+    open: Run | None = None
+    fresh: bool = False  # the counter has not spoken since the open run started
+    unsettled: list[Run] = []  # msgspec copies a mutable default
+    idle_ws: float = 0.0  # the claim of what was drawn while nothing ran
+
+    def resume(self, run: Run, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
+        """Go on with an open run of the past, whose last row has this counter and ends at `until`.
+
+        Returns the counter to go on from. The row's may be older than what the run was told with;
+        from before a reset it is more than the run can have used, and is not believed.
+        """
+        self.open = run = msgspec.structs.replace(run, heard_at=None)
+        if run.counter_wh is None:
+            return counter_wh or None
+        most_wh = 2 * run.peak_w * (until - run.started_at) / 3600
+        if run.counter_wh < counter_wh <= run.counter_wh + most_wh:
+            run.booked_wh += counter_wh - run.counter_wh
+            run.counter_wh = counter_wh
+        return run.counter_wh
+
+    def start(self, run: Run) -> Run:
+        """Open this run. Its counter is reckoned up to now: what others used is not its own."""
+        run.counter_wh = self._reckoned(run.counter_wh)
+        self.open, self.fresh = run, True
+        return _copy(run)
+
+    def leave(self, at: float | None, counter_wh: float | None) -> list[Run]:
+        """The open run as it stands at the end of a connection, its claim for granted.
+
+        counter_wh is where the counter stood when energy was last booked.
+        """
+        run = self.open
+        if run is None:
+            return []
+        counter_wh = self._reckoned(counter_wh)
+        return [
+            msgspec.structs.replace(
+                run, booked_wh=run.energy_wh, claim_ws=0.0, counter_wh=counter_wh, heard_at=at
+            )
+        ]
+
+    def _reckoned(self, counter_wh: float | None) -> float | None:
+        """What the counter would say now, which last said this."""
+        if counter_wh is None:
+            return None
+        claims_ws = sum(run.claim_ws for run in self.unsettled) + self.idle_ws
+        if self.open is not None:
+            claims_ws += self.open.claim_ws
+        return counter_wh + claims_ws / 3600
+
+    def use(self, watts: float, seconds: float) -> None:
+        """So much was drawn for so long, by the open run if there is one."""
+        if self.open is not None:
+            self.open.claim_ws += watts * seconds
+        else:
+            self.idle_ws += watts * seconds
+
+    def stop(self, at: float, end: End) -> list[Run]:
+        """End the open run; nothing where there is none."""
+        run = self.open
+        if run is None:
+            return []
+        # A run of the past may have begun after the start of its last minute.
+        run.ended_at, run.end = max(at, run.started_at), end
+        self.open = None
+        if run.claim_ws:
+            self.unsettled.append(run)
+        return [_copy(run)]
+
+    def book(self, rise_wh: float | None, counter_wh: float) -> list[Run]:
+        """The counter has come to this; rise_wh None: it does not say what was used.
+
+        Returns the runs that are settled by it, and the open one where it has to be told anew.
+        """
+        runs = [*self.unsettled, self.open] if self.open is not None else self.unsettled
+        claims_ws = sum(run.claim_ws for run in runs) + self.idle_ws
+        self.idle_ws = 0.0
+        for run in runs:
+            share = run.claim_ws / 3600
+            if rise_wh is not None and claims_ws > 0:
+                share = rise_wh * run.claim_ws / claims_ws
+            run.booked_wh += share
+            run.claim_ws = 0.0
+            run.counter_wh = counter_wh
+        told, self.unsettled = self.unsettled, []
+        # From here on resume() can reckon by the counter alone: no other run shares in the rise.
+        if self.open is not None and (self.fresh or rise_wh is None):
+            told.append(_copy(self.open))
+        self.fresh = False
+        return told
+
+
+def _copy(run: Run) -> Run:
+    return msgspec.structs.replace(run)
