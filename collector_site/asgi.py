@@ -1,9 +1,11 @@
-"""What Daphne runs: Django for HTTP, the collector's consumer at /ws."""
+"""What Daphne runs: Django for HTTP, the collector's consumer at /ws, and an orderly end."""
 
 import os
 import sys
+import threading
 
 from channels.routing import ProtocolTypeRouter, URLRouter
+from daphne.server import reactor
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 
@@ -13,8 +15,27 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
+from powerlog.traffic import traffic
 from powerlog.urls import websocket_urlpatterns
+from powerlog.writer import row_writer
 
 # No origin validator and no sessions around the socket: a Shelly sends no Origin, or a foreign
 # one, and has no cookies.
 application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
+
+
+def end() -> None:
+    """Write what was accepted, and go.
+
+    At exit Python waits for the threads of the pages, and a page for its database: without the
+    timer SIGTERM would not end a process whose database hangs.
+    """
+    for connection in list(traffic.devices.values()):
+        connection.gone()
+    row_writer.stop()
+    leave = threading.Timer(1.0, os._exit, [0])
+    leave.daemon = True
+    leave.start()
+
+
+reactor.addSystemEventTrigger("after", "shutdown", end)

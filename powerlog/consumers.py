@@ -5,8 +5,10 @@ No message, however malformed, ends more than its own connection; a bad one not 
 has a line when a device connects and one when it is gone, and one at its first bad message.
 """
 
+import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,11 +20,13 @@ from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
 logger = logging.getLogger(__name__)
-SUBPROTOCOL = "json-rpc"
+SUPERSEDED = 4000  # the close code of a socket whose device has opened another
 
 
 class ShellyConsumer(AsyncWebsocketConsumer):
     """One device's connection; all that is known of the device's channels lives in it."""
+
+    clock = staticmethod(time.time)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         # Instead of Channels' dispatch, which starts a task per message (160 µs of CPU a frame in
@@ -31,24 +35,28 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.device_id: str | None = None
+        self.live = True
         self.bad_frames = 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
-                if message["type"] == "websocket.receive":
-                    await self.receive(message.get("text"), message.get("bytes"))
-                else:
+                if message["type"] == "websocket.connect":
                     await self.connect()
+                elif self.live:
+                    await self.receive(message.get("text"), message.get("bytes"))
+                    if not traffic.frames % 100:
+                        await asyncio.sleep(0)  # a flood on one socket must not starve the others
         finally:
             self.gone()
 
     async def connect(self) -> None:
-        offered = SUBPROTOCOL in self.scope["subprotocols"]
-        await self.accept(subprotocol=SUBPROTOCOL if offered else None)
+        offered = "json-rpc" in self.scope["subprotocols"]
+        await self.accept(subprotocol="json-rpc" if offered else None)
         for request in protocol.BOOTSTRAP:
             await self.send(text_data=request)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         traffic.frames += 1
+        now = self.clock()
         try:
             if text_data is None:
                 raise protocol.FrameError("binary, not text")
@@ -57,28 +65,38 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             self.reject(exc, bytes_data if text_data is None else text_data)
             return
         if self.device_id is None:
-            self.met(frame.device_id)
-        if samples := self.sampler.feed(frame, time.time()):
-            row_writer.submit(samples)
+            await self.met(frame.device_id)
+        try:
+            if new := self.sampler.strangers(frame):
+                # Rule 8. Later frames wait, in order, in the socket's own queue.
+                without = partial(self.sampler.feed, frame, now)
+                for past in await row_writer.past(frame.device_id, new, without):
+                    self.sampler.restore(past)
+        finally:  # a connection that is ended meanwhile has said it all the same
+            if due := self.sampler.feed(frame, now):
+                row_writer.submit(due)
 
     def reject(self, why: protocol.FrameError, message: str | bytes | None) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
         traffic.bad_frames += 1
         self.bad_frames += 1
         if self.bad_frames == 1:
-            start = (message or "")[:75]
-            logger.warning("%s sends what is no frame (%s): %.75r", self.name, why, start)
+            logger.warning("%s: no frame (%s): %.75r", self.name, why, (message or "")[:75])
 
-    def met(self, device_id: str) -> None:
-        """The connection's first frame says who it is."""
+    async def met(self, device_id: str) -> None:
+        """The connection's first frame says who it is. Its older connection is a half-open one."""
         self.device_id = device_id
-        traffic.came(device_id)
         logger.info("%s connected", self.name)
+        if older := traffic.came(device_id, self):
+            older.gone()
+            await older.close(SUPERSEDED)
 
     def gone(self) -> None:
-        """The connection has ended, by whichever side."""
-        if self.device_id is not None:
-            traffic.went(self.device_id)
+        """The connection has ended, by whichever side, or another one has taken its place."""
+        if self.device_id is not None and self.live:
+            self.live = False
+            traffic.went(self.device_id, self)
+            row_writer.submit(self.sampler.leave())
             logger.info("%s gone, %d bad frames", self.name, self.bad_frames)
 
     @property
@@ -90,5 +108,5 @@ class ShellyConsumer(AsyncWebsocketConsumer):
 
 async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """A WebSocket to any other address: HTTP 403 before it opens."""
-    logger.warning("a WebSocket to %.75r is refused: devices dial /ws", scope["path"][:75])
+    logger.info("a WebSocket to %.75r is refused: devices dial /ws", scope["path"][:75])
     await send({"type": "websocket.close"})

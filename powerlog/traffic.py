@@ -1,23 +1,24 @@
-"""What this process has seen on its sockets, for the status page."""
+"""What this process has on its sockets now and has seen on them, for the status page."""
 
-from collections import Counter
+from typing import Any
 
 
 class Traffic:
-    """The devices connected now, and the messages since the start of the process."""
+    """The devices connected now, each with its live connection; messages since the start."""
 
     def __init__(self) -> None:
-        # By the number of open sockets: after a loss of Wi-Fi a device has two for a while.
-        self.devices: Counter[str] = Counter()
+        self.devices: dict[str, Any] = {}
         self.frames = 0
         self.bad_frames = 0
 
-    def came(self, device_id: str) -> None:
-        self.devices[device_id] += 1
+    def came(self, device_id: str, connection: Any) -> Any:
+        """The newest connection of a device is its live one. Returns the one before, if any."""
+        older = self.devices.get(device_id)
+        self.devices[device_id] = connection
+        return older
 
-    def went(self, device_id: str) -> None:
-        self.devices[device_id] -= 1
-        if not self.devices[device_id]:
+    def went(self, device_id: str, connection: Any) -> None:
+        if self.devices.get(device_id) is connection:
             del self.devices[device_id]
 
 

@@ -1,4 +1,4 @@
-"""Samples become rows in the database: in batches, in a thread of its own, off the frame path.
+"""Samples and runs go into the database: in batches, in a thread of its own, off the frame path.
 
 The promise: submit() never waits, whatever the database does. A row is written within a second
 of its reading; the batch grows with the load. A row that is there already stays as it is. While
@@ -8,18 +8,20 @@ the database refuses costs itself, not its neighbours. At the end of the process
 is written, or counted and logged as lost when that takes longer than STOP_LIMIT_S.
 """
 
+import asyncio
 import atexit
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from concurrent.futures import Future
+from typing import NamedTuple
 
 from django.db import DataError, IntegrityError, connections
 
-from powerlog.models import PowerLog
-from powerlog.sampler import Sample
+from powerlog.sampler import Due, Past, Sample
+from powerlog.store import recall, store
 
 logger = logging.getLogger(__name__)
 
@@ -29,31 +31,23 @@ BATCH_ROWS = 2_000
 LINGER_S = 0.5
 RETRY_S = 1.0
 STOP_LIMIT_S = 8.0
+RECALL_LIMIT_S = 3.0
+SLOW_S = 10.0  # a statement that takes longer counts as a database that is away
 # What the database says of the row itself; anything else says that it cannot take rows now.
 REFUSALS = (DataError, IntegrityError, ValueError, OverflowError)
 
 
-def store(samples: Sequence[Sample]) -> None:
-    """Write the rows; one whose minute is there already is passed over. Raises Django's errors."""
-    rows = (
-        PowerLog(
-            timestamp=datetime.fromtimestamp(sample.ts, UTC),
-            device_id=sample.device_id,
-            channel=sample.channel,
-            apower_w=sample.apower_w,
-            voltage_v=sample.voltage_v,
-            current_a=sample.current_a,
-            energy_total_wh=sample.energy_total_wh,
-            source=sample.source,
-        )
-        for sample in samples
-    )
-    try:
-        PowerLog.objects.using("writer").bulk_create(rows, ignore_conflicts=True)
-    except Exception:
-        # Whatever went wrong, the next attempt begins with a connection that is known to be good.
-        connections["writer"].close()
-        raise
+class Recall(NamedTuple):
+    """A question to the database: what it knows of these channels of a device.
+
+    It is asked when as many rows are finished with as had been accepted when it came.
+    """
+
+    device_id: str
+    channels: Sequence[str]
+    accepted: int
+    answer: Future[list[Past]]
+    otherwise: Callable[[], Sequence[Due]]
 
 
 class RowWriter:
@@ -67,20 +61,26 @@ class RowWriter:
 
     def __init__(
         self,
-        store: Callable[[Sequence[Sample]], None],
+        store: Callable[[Sequence[Due]], None],
+        recall: Callable[[Sequence[tuple[str, str]]], list[Past]] = lambda meters: [],
         *,
         max_waiting: int = MAX_WAITING_ROWS,
         linger_s: float = LINGER_S,
         retry_s: float = RETRY_S,
     ) -> None:
         self._store = store
+        self._recall = recall
         self._max_waiting = max_waiting
         self._linger_s = linger_s
         self._retry_s = retry_s
-        self._queue: deque[Sample] = deque()
+        self._queue: deque[Due] = deque()
+        self._recalls: list[Recall] = []
+        self._asking: list[Recall] = []  # those whose answer has not yet arrived with the device
+        self._accepted = 0
         self._in_hand = 0  # rows that the thread has taken off the queue and not yet written
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._overflowing = False
         self._deadline = float("inf")
         self._thread: threading.Thread | None = None
         self.written = self.refused = self.lost = 0
@@ -93,61 +93,121 @@ class RowWriter:
         """Rows accepted and not yet written."""
         return len(self._queue) + self._in_hand
 
-    def submit(self, samples: Sequence[Sample]) -> None:
-        """Accept these rows. Never waits, never raises. The thread starts with the first row."""
+    def submit(self, due: Sequence[Due]) -> None:
+        """Accept these rows and runs. Never waits, never raises."""
+        if self.asking_since and time.time() - self.asking_since > SLOW_S:
+            self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
         with self._changed:
-            self._queue.extend(samples)
+            self._queue.extend(due)
+            self._accepted += len(due)
             while len(self._queue) > self._max_waiting:
                 self._give_up_oldest()
-            if self._thread is None:
-                self._start()
-            self._changed.notify()
+            self._awake()
+
+    async def past(
+        self, device_id: str, channels: Sequence[str], otherwise: Callable[[], Sequence[Due]]
+    ) -> list[Past]:
+        """What the database knows of these channels, once all that was accepted by now is in it.
+
+        Empty where it cannot say, or not within RECALL_LIMIT_S: without the past rather than not
+        at all. If the process ends before the answer is there, what `otherwise` gives is written.
+        """
+        if self.failing_since is not None:
+            return []
+        question = Recall(device_id, channels, self._accepted, Future(), otherwise)
+        with self._changed:
+            self._recalls.append(question)
+            self._asking.append(question)
+            self._awake()
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(question.answer), RECALL_LIMIT_S)
+        except TimeoutError:
+            return []
+        finally:
+            self._asking.remove(question)
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """Write what was accepted, for at most this long; what is left then is logged as lost."""
-        if self._thread is None:
+        if self._thread is None or self._stopping.is_set():
             return
+        for question in self._asking:
+            self.submit(question.otherwise())
         self._deadline = time.monotonic() + limit_s
         self._stopping.set()
         with self._changed:
             self._changed.notify()
         self._thread.join(limit_s)
-        atexit.unregister(self.stop)
         if left := self.waiting:
+            self.lost += left
             logger.error("stopped with %d rows lost: the database did not take them", left)
         else:
             logger.info("stopped, %d rows written", self.written)
 
-    def _start(self) -> None:
-        # A daemon, or a database that hangs would keep the process alive; atexit drains it.
-        self._thread = threading.Thread(target=self._run, name="row-writer", daemon=True)
-        self._thread.start()
-        atexit.register(self.stop)
+    def _awake(self) -> None:
+        """Tell the thread; the first one to need it starts it."""
+        if self._thread is None:
+            # A daemon, or a database that hangs would keep the process alive; stop() drains it.
+            self._thread = threading.Thread(target=self._run, name="row-writer", daemon=True)
+            self._thread.start()
+        self._changed.notify()
 
     def _give_up_oldest(self) -> None:
-        if not self.lost:
+        if not self._overflowing:
+            self._overflowing = True
             logger.error("more than %d rows wait: the oldest are given up", self._max_waiting)
         self._queue.popleft()
         self.lost += 1
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            self._write(batch)
+        while self._queue or not self._stopping.is_set():
+            if (batch := self._next_batch()) and not self._write(batch):
+                return  # what is left stays counted as waiting
+            self._answer()
         connections.close_all()
 
-    def _next_batch(self) -> list[Sample]:
-        """The next rows in the order of their minutes; none when all is written at the end."""
+    def _next_batch(self) -> list[Due]:
+        """The next rows in the order of their minutes, and runs in the order they were told."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
-        if len(self._queue) < BATCH_ROWS:
-            self._stopping.wait(self._linger_s)  # what comes meanwhile shares the statement
+            self._changed.wait_for(lambda: self._queue or self._hurried())
+            if len(self._queue) < BATCH_ROWS:
+                # What comes meanwhile shares the statement.
+                self._changed.wait_for(self._hurried, self._linger_s)
+        if self._recalls:
+            self._stopping.wait(self._linger_s / 20)  # a fleet that is back asks all at once
         with self._changed:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS))]
             self._in_hand = len(batch)
-        return sorted(batch, key=lambda sample: sample.ts)
+        rows = [each for each in batch if isinstance(each, Sample)]
+        runs = [each for each in batch if not isinstance(each, Sample)]
+        return [*sorted(rows, key=lambda row: row.ts), *runs]
 
-    def _write(self, batch: list[Sample]) -> None:
-        """Write the batch, however long it takes; halving finds a refused row and leaves it out."""
+    def _hurried(self) -> bool:
+        """A device waits for its past, or the process for its end."""
+        return bool(self._recalls) or self._stopping.is_set()
+
+    def _answer(self) -> None:
+        """Answer the recalls whose device has nothing waiting any more, all with one question."""
+        with self._changed:
+            finished = self._accepted - self.waiting
+            ready = [each for each in self._recalls if each.accepted <= finished]
+            self._recalls = [each for each in self._recalls if each.accepted > finished]
+        ready = [each for each in ready if each.answer.set_running_or_notify_cancel()]
+        meters = [(each.device_id, channel) for each in ready for channel in each.channels]
+        past: dict[str, list[Past]] = defaultdict(list)
+        try:
+            for known in self._recall(meters) if meters else ():
+                past[known.row.device_id].append(known)
+        except Exception as exc:  # noqa: BLE001 (the devices go on, without their past)
+            self._gone(exc)
+        for each in ready:
+            mine = past[each.device_id]
+            each.answer.set_result([known for known in mine if known.row.channel in each.channels])
+
+    def _write(self, batch: list[Due]) -> bool:
+        """Write the batch, however long it takes; halving finds a refused row and leaves it out.
+
+        False if the deadline of stop() has passed before it was done.
+        """
         parts = [batch]
         while parts and time.monotonic() < self._deadline:
             part = parts.pop()
@@ -164,24 +224,28 @@ class RowWriter:
                 parts.append(part)
                 self._failed(exc)
             else:
-                self._succeeded(len(part))
+                self._succeeded(part)
             self.asking_since = None
+        return not parts
 
-    def _refuse(self, sample: Sample, exc: Exception) -> None:
+    def _refuse(self, due: Due, exc: Exception) -> None:
         self.refused += 1
         self._in_hand -= 1
-        logger.error("the database refuses a row, which is lost: %r: %s", sample, _line(exc))
+        logger.error("the database refuses a row, which is lost: %r: %s", due, _line(exc))
 
-    def _failed(self, exc: Exception) -> None:
+    def _gone(self, exc: Exception) -> None:
         if self.failing_since is None:
             self.failing_since = time.time()
             logger.error("the database takes no rows, they wait in memory: %s", _line(exc))
+
+    def _failed(self, exc: Exception) -> None:
+        self._gone(exc)
         # At the end of the process `stopping` is set already and would not wait at all.
         time.sleep(0.1) if self._stopping.is_set() else self._stopping.wait(self._retry_s)
 
-    def _succeeded(self, rows: int) -> None:
-        self.written += rows
-        self._in_hand -= rows
+    def _succeeded(self, part: list[Due]) -> None:
+        self.written += sum(isinstance(each, Sample) for each in part)
+        self._in_hand -= len(part)
         self.last_write_at = time.time()
         if self.failing_since is not None:
             away_s = self.last_write_at - self.failing_since
@@ -192,10 +256,14 @@ class RowWriter:
                 self.waiting,
                 self.lost,
             )
+        if self._overflowing and len(self._queue) < self._max_waiting:
+            self._overflowing = False
+            logger.error("%d rows have been given up so far", self.lost)
 
 
 def _line(exc: Exception) -> str:
     return f"{type(exc).__name__}: {' '.join(str(exc).split())}"
 
 
-row_writer = RowWriter(store)
+row_writer = RowWriter(store, recall)
+atexit.register(row_writer.stop)  # with Daphne it is stopped earlier, see collector_site/asgi.py

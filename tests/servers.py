@@ -120,6 +120,13 @@ class Server(Process):
                 "FROM power_logs ORDER BY timestamp, channel"
             ).fetchall()
 
+    def runs(self) -> list[tuple[Any, ...]]:
+        """Channel, energy, peak and how it ended of every run, in the order of their starts."""
+        with closing(self.connect()) as connection:
+            return connection.execute(
+                'SELECT channel, energy_wh, peak_w, "end" FROM runs ORDER BY started_at'
+            ).fetchall()
+
     def connect(self) -> Any:
         """A connection of the driver's own: what is in the database, without Django's help."""
         if self.database_url.startswith("sqlite"):
@@ -143,16 +150,10 @@ def serve(database_url: str, folder: Path) -> Server:
     return Server(command, port, database_url, folder / f"serve-{port}.log")
 
 
-def daphne(database_url: str, folder: Path) -> Server:
+def daphne(
+    database_url: str, folder: Path, application: str = "collector_site.asgi:application"
+) -> Server:
     """Daphne by its own command line, as in production; the database is set up beforehand."""
     port = free_port()
-    command = [
-        "-m",
-        "daphne",
-        "-b",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "collector_site.asgi:application",
-    ]
+    command = ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), application]
     return Server(command, port, database_url, folder / f"daphne-{port}.log")

@@ -11,12 +11,14 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
+from powerlog.consumers import ShellyConsumer
 from powerlog.protocol import BOOTSTRAP
-from powerlog.sampler import Rules, Sample
+from powerlog.runs import Run
+from powerlog.sampler import Due, Past, Rules, Sample
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
-from .frames import NO_HANDLER, PUMP, STATUS, answer, delta, full, meter, text
+from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
 
 Dial = Callable[..., Any]
 
@@ -25,7 +27,17 @@ Dial = Callable[..., Any]
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     """What the consumers hand to the writer."""
     handed: list[Sample] = []
-    monkeypatch.setattr(row_writer, "submit", handed.extend)
+
+    def submit(due: list[Due]) -> None:
+        handed.extend(each for each in due if isinstance(each, Sample))
+
+    async def nothing_known(*question: Any) -> list[Past]:
+        return []
+
+    # In the middle of a minute, whatever the time is.
+    monkeypatch.setattr(ShellyConsumer, "clock", lambda _: T0 + 30.0)
+    monkeypatch.setattr(row_writer, "submit", submit)
+    monkeypatch.setattr(row_writer, "past", nothing_known)
     return handed
 
 
@@ -168,15 +180,79 @@ async def test_the_log_names_a_device_when_it_comes_and_when_it_goes(
     assert "gone" in lines[1]
 
 
-async def test_two_sockets_of_one_device_are_one_device(dial: Dial) -> None:
+async def test_of_two_sockets_of_one_device_the_newest_is_live_and_the_old_one_closed(
+    dial: Dial, rows: list[Sample]
+) -> None:
     old, new = await dial(), await dial()
     await send(old, delta(None, switch_2=meter(1.0)))
     await send(new, delta(None, switch_2=meter(1.0)))
-    assert len(traffic.devices) == 1
+    assert await old.receive_output() == {"type": "websocket.close", "code": 4000}
+    await old.send_to(text_data=delta(None, switch_2=meter(430.0)))
     await old.disconnect()
+    assert rows == []
     assert list(traffic.devices) == [PUMP]
+    await send(new, delta(None, switch_2=meter(430.0)))
+    assert len(rows) == 1
     await new.disconnect()
     assert len(traffic.devices) == 0
+
+
+async def test_rule_8_the_open_runs_are_told_when_the_connection_ends(
+    dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(row_writer, "submit", told.extend)
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(430.0, 100.0)))
+    told.clear()
+    await socket.disconnect()
+    (run,) = told
+    assert (run.ended_at, run.heard_at, run.counter_wh) == (None, T0 + 30.0, 100.0)
+
+
+async def test_rule_8_the_first_frame_waits_for_the_past_and_later_ones_for_it(
+    dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+    now = T0
+    row = Sample(now - 180, PUMP, "switch:2", 400.0, 228.0, 2.2, 90.0, "measured")
+    asked: list[Any] = []
+
+    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
+        asked.append((device_id, channels))
+        await answers.wait()
+        return [Past(row, Run(PUMP, "switch:2", now - 200.0, 400.0))]
+
+    monkeypatch.setattr(row_writer, "past", past)
+    socket = await dial()
+    for power in (430.0, 440.0):
+        await socket.send_to(text_data=delta(now + 1, switch_2={"apower": power}))
+    await asyncio.sleep(0.01)
+    assert rows == []
+    answers.set()
+    await send(socket, delta(now + 2, switch_2={"apower": 450.0}))
+    assert [(r.ts - now, r.apower_w, r.source) for r in rows] == [
+        (-120, 400.0, "carried"),
+        (-60, 400.0, "carried"),
+        (0, 430.0, "measured"),
+    ]
+    assert asked == [(PUMP, ["switch:2"])]
+
+
+async def test_a_frame_that_waits_for_the_past_when_its_socket_ends_counts_all_the_same(
+    dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def past(*question: Any) -> list[Past]:
+        await asyncio.sleep(60)
+        return []
+
+    monkeypatch.setattr(row_writer, "past", past)
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(430.0)))
+    socket.future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await socket.future
+    assert len(rows) == 1
 
 
 async def test_what_is_known_belongs_to_the_connection(dial: Dial, rows: list[Sample]) -> None:

@@ -1,16 +1,18 @@
 """The writer: in batches, in order, off the frame path, and nothing lost without a word."""
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 
 from powerlog.models import PowerLog
-from powerlog.sampler import Sample
-from powerlog.writer import BATCH_ROWS, RowWriter, store
+from powerlog.sampler import Past, Sample
+from powerlog.store import store
+from powerlog.writer import BATCH_ROWS, LINGER_S, RowWriter
 
 from .frames import PUMP, T0
 
@@ -134,16 +136,58 @@ def test_beyond_the_bound_the_oldest_rows_are_given_up_counted_and_logged(
     database.fault = lambda rows: None
     until(lambda: writer.waiting == 0)
     assert [row.ts for row in database.rows] == [T0, *(T0 + 60 * m for m in range(51, 151))]
-    errors = [record for record in caplog.records if "given up" in record.getMessage()]
-    assert errors[0].levelno == logging.ERROR
+    errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert "the oldest are given up" in errors[1]
+    assert errors[2] == "50 rows have been given up so far"
 
 
-def test_a_row_that_the_database_refuses_costs_only_itself(
+def test_every_outage_says_anew_that_rows_are_given_up(
     writer: RowWriter, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for outage in (1, 2):
+        database.fault = away
+        writer.submit([sample(minute) for minute in range(150)])
+        until(lambda: writer.failing_since)
+        writer.submit([sample(minute) for minute in range(150, 300)])
+        database.fault = lambda rows: None
+        until(lambda: writer.waiting == 0)
+        errors = [r for r in caplog.records if "the oldest are given up" in r.getMessage()]
+        assert len(errors) == outage
+
+
+def test_a_statement_that_hangs_is_a_database_that_is_away(
+    writer: RowWriter,
+    database: Database,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("powerlog.writer.SLOW_S", 0.01)
+    answers = threading.Event()
+    database.fault = lambda rows: answers.wait(20) and None
+    writer.submit([sample(0)])
+    until(lambda: writer.asking_since and time.time() - writer.asking_since > 0.02)
+    writer.submit([sample(1)])
+    assert writer.failing_since
+    answers.set()
+    until(lambda: writer.written == 2)
+    messages = [record.getMessage() for record in caplog.records]
+    assert ["no answer" in messages[0], "takes rows again" in messages[1]] == [True, True]
+
+
+def test_a_row_waits_for_company_for_less_than_the_two_seconds_it_has() -> None:
+    assert LINGER_S <= 1.0
+
+
+@pytest.mark.parametrize("refusal", [DataError, IntegrityError, ValueError, OverflowError])
+def test_a_row_that_the_database_refuses_costs_only_itself(
+    writer: RowWriter,
+    database: Database,
+    caplog: pytest.LogCaptureFixture,
+    refusal: type[Exception],
 ) -> None:
     def refuse(rows: Sequence[Sample]) -> None:
         if any(row.device_id == "poison" for row in rows):
-            raise DataError("value too long")
+            raise refusal("value too long")
 
     database.fault = refuse
     writer.submit([sample(m, device_id="poison" if m in (3, 7) else PUMP) for m in range(10)])
@@ -179,11 +223,13 @@ def test_stopping_without_a_database_says_how_many_rows_are_lost(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     database.fault = away
-    writer = RowWriter(database.store, linger_s=0, retry_s=0.01)
-    writer.submit([sample(0), sample(1)])
-    writer.stop(limit_s=0.1)
-    assert "2 rows lost" in caplog.records[-1].getMessage()
-    assert caplog.records[-1].levelno == logging.ERROR
+    for _ in range(20):
+        writer = RowWriter(database.store, linger_s=0, retry_s=0.001)
+        writer.submit([sample(0), sample(1)])
+        writer.stop(limit_s=0.01)
+        assert "2 rows lost" in caplog.records[-1].getMessage()
+        assert caplog.records[-1].levelno == logging.ERROR
+        assert writer.lost == 2
 
 
 def test_a_writer_that_never_had_a_row_stops_without_a_word(
@@ -191,6 +237,73 @@ def test_a_writer_that_never_had_a_row_stops_without_a_word(
 ) -> None:
     RowWriter(database.store).stop()
     assert caplog.records == []
+
+
+def asked(writer: RowWriter, device_id: str = PUMP) -> asyncio.Task[list[Past]]:
+    return asyncio.ensure_future(writer.past(device_id, ["switch:2"], lambda: [sample(99)]))
+
+
+async def test_the_past_is_asked_for_when_what_was_accepted_before_is_written(
+    database: Database,
+) -> None:
+    seen: list[int] = []
+
+    def recall(meters: Sequence[tuple[str, str]]) -> list[Past]:
+        seen.append(len(database.rows))
+        return [Past(sample(9, device_id=device_id)) for device_id, _ in meters]
+
+    writer = RowWriter(database.store, recall, linger_s=0.02)
+    writer.submit([sample(minute) for minute in range(5)])
+    first, second = asked(writer), asked(writer, "other")
+    assert [past.row.device_id for past in await first] == [PUMP]
+    assert [past.row.device_id for past in await second] == ["other"]
+    assert set(seen) == {5}
+    writer.stop()
+    assert len(database.rows) == 5, "what is due without the past is not written with it"
+
+
+async def test_a_database_that_cannot_be_asked_leaves_a_device_without_its_past(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = RowWriter(database.store, away, linger_s=0.02)  # type: ignore[arg-type]
+    assert await asked(writer) == []
+    assert await asked(writer) == []
+    assert [record.levelname for record in caplog.records] == ["ERROR"], "it is said once"
+    writer.submit([sample(0)])
+    until(lambda: writer.written == 1)
+    assert writer.failing_since is None
+    writer.stop()
+
+
+async def test_a_database_that_is_away_is_not_waited_for(
+    writer: RowWriter, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.05)
+    database.fault = away
+    writer.submit([sample(0)])
+    assert await asked(writer) == []
+    assert writer.failing_since
+    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 60)
+    assert await asked(writer) == []
+
+
+def test_what_waits_for_its_past_when_the_process_ends_is_written_without_it(
+    database: Database,
+) -> None:
+    answers = threading.Event()
+    database.fault = lambda rows: answers.wait(20) and None
+    writer = RowWriter(database.store, linger_s=0)
+    writer.submit([sample(0)])
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    task = loop.create_task(writer.past(PUMP, ["switch:2"], lambda: [sample(99)]))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    answers.set()
+    writer.stop()  # the loop has run for the last time
+    assert [row.ts for row in database.rows] == [T0, T0 + 99 * 60]
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "writer"])

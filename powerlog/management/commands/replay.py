@@ -10,7 +10,6 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from django.db import connection
 
 from powerlog import protocol
 from powerlog.models import PowerLog
-from powerlog.sampler import Sample, Sampler
-from powerlog.writer import store
+from powerlog.sampler import Due, Sample, Sampler
+from powerlog.store import recall, store
 
 BATCH_ROWS = 1000
 # Any uptime is below it, any real time of a Gen2 device above: 1 January 2020.
@@ -45,25 +44,34 @@ class Command(BaseCommand):
             self.replay(path, verbosity)
 
     def replay(self, path: Path, verbosity: int) -> None:
-        """One file; its rows go in batches, so that a log of years fits into memory."""
-        self.frames = self.bad = rows = 0
+        """One file; what is due goes in batches, so that a log of years fits into memory."""
+        self.frames = self.bad = self.rows = 0
         before = PowerLog.objects.count()
-        samples = self.samples(path)
-        while batch := list(islice(samples, BATCH_ROWS)):
-            store(batch)
-            rows += len(batch)
-            for sample in batch if verbosity > 1 else ():
-                self.stdout.write(describe(sample))
-        new = PowerLog.objects.count() - before
+        sampler = Sampler(settings.SAMPLING_RULES)
+        batch: list[Due] = []
+        for frame, now in dated(self.parsed(path)):
+            if new := sampler.strangers(frame):
+                self.write(batch, verbosity)
+                for past in recall([(frame.device_id, channel) for channel in new], before=now):
+                    sampler.restore(past)
+            batch += sampler.feed(frame, now)
+            if len(batch) >= BATCH_ROWS:
+                self.write(batch, verbosity)
+        self.write(batch, verbosity)
+        new_rows = PowerLog.objects.count() - before
         self.stdout.write(
             f"{path.name}: {plural(self.frames, 'frame')}, {plural(self.bad, 'bad line')}, "
-            f"{plural(rows, 'row')}, {new} of them new"
+            f"{plural(self.rows, 'row')}, {new_rows} of them new"
         )
 
-    def samples(self, path: Path) -> Iterator[Sample]:
-        sampler = Sampler(settings.SAMPLING_RULES)
-        for frame, now in dated(self.parsed(path)):
-            yield from sampler.feed(frame, now)
+    def write(self, batch: list[Due], verbosity: int) -> None:
+        """Write the batch and empty it."""
+        store(batch)
+        rows = [each for each in batch if isinstance(each, Sample)]
+        self.rows += len(rows)
+        for row in rows if verbosity > 1 else ():
+            self.stdout.write(describe(row))
+        batch.clear()
 
     def parsed(self, path: Path) -> Iterator[protocol.Frame]:
         """The file's frames; a bad line is named and passed over."""
