@@ -1,5 +1,6 @@
 """The rows in the admin: newest first, filtered, searched, and never changed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from powerlog.admin import COUNTED_UP_TO, EstimatingPaginator
-from powerlog.models import PowerLog
+from powerlog.models import PowerLog, Run
 
 from .test_models import row
 
@@ -81,6 +82,25 @@ def test_a_range_that_is_no_date_is_no_server_error(admin: Client, rows: list[Po
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "query",
+    [
+        "device_id=%00",
+        "channel=%00",
+        "source__exact=%00",
+        "q=%00",
+        "id=99999999999999999999999",
+        "timestamp__range__gte_0=0001-01-01&timestamp__range__gte_1=00:00",
+    ],
+)
+def test_no_query_string_is_a_server_error(
+    admin: Client, rows: list[PowerLog], settings: Any, query: str
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert admin.get(f"{LIST}?{query}", follow=True).status_code == 200
+
+
+@pytest.mark.django_db
 def test_the_filters_offer_what_had_rows_in_the_last_month(
     admin: Client, rows: list[PowerLog]
 ) -> None:
@@ -106,6 +126,27 @@ def test_nobody_adds_changes_or_deletes_a_row(admin: Client, rows: list[PowerLog
     action = {"action": "delete_selected", "_selected_action": [rows[0].pk], "post": "yes"}
     admin.post(LIST, action)
     assert PowerLog.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_runs_are_listed_with_their_duration_and_are_not_to_be_changed(admin: Client) -> None:
+    values = {"device_id": "pump", "channel": "switch:2", "mean_w": 431.25, "peak_w": 455.0}
+    started = NOON - timedelta(hours=2)
+    ended = Run.objects.create(
+        **values,
+        started_at=started,
+        ended_at=started + timedelta(minutes=75, seconds=3.5),
+        energy_wh=540.04,
+        end="stopped",
+    )
+    Run.objects.create(**values, started_at=NOON, energy_wh=0.0)
+    page = admin.get("/admin/powerlog/run/").content.decode()
+    text = " ".join(re.sub("<[^>]*>", " ", page).split())
+    assert "2026-05-01 12:00:00 still running - pump switch:2 - - 455.0 not ended" in text
+    assert "2026-05-01 10:00:00 11:15:03 1:15:03 pump switch:2 540.0 431.2 455.0 stopped" in text
+    assert admin.get("/admin/powerlog/run/", {"end__exact": "stopped"}).status_code == 200
+    assert admin.post(f"/admin/powerlog/run/{ended.pk}/change/", {}).status_code == 403
+    assert admin.get("/admin/powerlog/run/add/").status_code == 403
 
 
 @pytest.mark.django_db
