@@ -6,7 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError, connections
+from django.db import DatabaseError, connections
 
 
 def main() -> None:
@@ -15,15 +15,17 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
         sys.exit(f"error: {exc}")
-    except OperationalError as exc:
+    except DatabaseError as exc:
+        if "--traceback" in sys.argv:
+            raise
         sys.exit(f"error: the database of DATABASE_URL: {reason(exc)}")
 
 
-def reason(exc: OperationalError) -> str:
+def reason(exc: DatabaseError) -> str:
     """Why the database does not answer: a pool says only that it waited, a connection says why."""
     try:
         connections["writer"].ensure_connection()
-    except OperationalError as direct:
+    except DatabaseError as direct:
         exc = direct
     return " ".join(str(exc).split())
 

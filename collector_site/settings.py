@@ -18,14 +18,19 @@ from typing import Any, TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from powerlog.protocol import RELAYS
 from powerlog.sampler import Rules
 
 T = TypeVar("T")
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = BASE_DIR / "data"
+NUMBER = "(0|[1-9][0-9]{0,3})"  # of a component, as devices write it
 
 if (BASE_DIR / ".env").exists():
-    environ.Env.read_env(BASE_DIR / ".env")
+    try:
+        environ.Env.read_env(BASE_DIR / ".env")
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{BASE_DIR / '.env'} is not text in UTF-8.") from None
 env = environ.Env()
 # django-environ takes a value that begins with $ for the name of another variable, which breaks
 # passwords and keys. Escaped here and unescaped by it, every value arrives as it was written.
@@ -73,9 +78,10 @@ def words(text: str) -> list[str]:
 
 
 def channels(text: str) -> frozenset[str]:
-    """Component keys; a bare number is a switch. At most 20 characters: the table's column."""
-    keys = [f"switch:{word}" if word.isdecimal() else word for word in words(text)]
-    if not keys or not all(re.fullmatch(r"(?=.{3,20}$)[a-z0-9_]+:\d+", key) for key in keys):
+    """Component keys (em:0:a is a phase); a bare number is a switch; * is whatever meters."""
+    keys = [f"switch:{word}" if re.fullmatch("[0-9]+", word) else word for word in words(text)]
+    known = rf"\*|({'|'.join(RELAYS)}|em1):{NUMBER}|em:{NUMBER}(:[abc])?"
+    if not keys or not all(re.fullmatch(known, key) for key in keys):
         raise ValueError
     return frozenset(keys)
 
@@ -96,18 +102,26 @@ def writable_data_dir() -> Path:
 def kept_secret_key() -> str:
     """The key of `data/secret_key`, generated at the first start, readable by its owner only."""
     path = DATA_DIR / "secret_key"
-    if not path.exists():
-        # Written aside and linked into place: of two processes starting at once, one key wins,
-        # and neither reads half of it.
-        with tempfile.NamedTemporaryFile("w", dir=writable_data_dir()) as file:  # mode 600
-            file.write(secrets.token_urlsafe(50))
-            file.flush()
-            with suppress(FileExistsError):
-                os.link(file.name, path)
     try:
-        return path.read_text()
+        if not path.exists() or not path.stat().st_size:  # a power cut may leave an empty file
+            path.unlink(missing_ok=True)
+            _write_secret_key(path)
+        return path.read_text(errors="replace")
     except OSError as exc:
-        raise ImproperlyConfigured(f"{path} cannot be read ({exc.strerror}).") from None
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is not set, and none can be kept in {path} ({exc.strerror})."
+        ) from None
+
+
+def _write_secret_key(path: Path) -> None:
+    # Written aside and linked into place: of two processes starting at once, one key wins, and
+    # neither reads half of it.
+    with tempfile.NamedTemporaryFile("w", dir=writable_data_dir()) as file:  # mode 600
+        file.write(secrets.token_urlsafe(50))
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 def databases(url: str) -> dict[str, dict[str, Any]]:
@@ -137,7 +151,8 @@ def databases(url: str) -> dict[str, dict[str, Any]]:
         raise ImproperlyConfigured(
             "DATABASE_URL sets pool or conn_max_age, but the collector pools connections itself."
         )
-    options.setdefault("connect_timeout", 5)
+    # A host that has vanished is noticed after half a minute, not after a quarter of an hour.
+    options |= {"connect_timeout": 5, "tcp_user_timeout": 30_000} | options
     writer = default | {"OPTIONS": options, "CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
     pool = {"min_size": 1, "max_size": 10, "timeout": 5}
     # Checked before use: a pooled connection does not outlive a restart of PostgreSQL.
@@ -173,7 +188,7 @@ SAMPLING_RULES = Rules(
         "CHANNELS",
         "0,1,2",
         channels,
-        "switch numbers or component keys (switch:2) with commas between them",
+        "switch numbers or component keys (switch:2) with commas between them, or *",
     ),
     power_threshold_w=read("POWER_THRESHOLD_W", "5", not_negative, "a number of watts, 0 or more"),
     max_blind_gap_min=read(
@@ -197,6 +212,7 @@ INSTALLED_APPS = [
     "powerlog",
 ]
 MIDDLEWARE = [
+    "powerlog.views.status_first",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -246,6 +262,7 @@ LOGGING = {
         "powerlog": {"level": "INFO"},
         # 404 and 400 are the business of whoever asked.
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         # A warning for every attempt to reconnect; the writer says it once.
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -2,6 +2,7 @@
 
 import time
 from datetime import date, timedelta
+from typing import Any
 
 from django import forms
 from django.contrib.admin.views.decorators import staff_member_required
@@ -9,15 +10,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.decorators import async_only_middleware
 from django.views.decorators.http import require_safe
 
 from powerlog import stats
 from powerlog.chart import day_chart
 from powerlog.models import PowerLog
 from powerlog.traffic import traffic
-from powerlog.writer import row_writer
-
-SLOW_S = 5  # a statement that takes longer than this is worth a word
+from powerlog.writer import SLOW_S, row_writer
 
 
 @require_safe
@@ -41,12 +41,22 @@ async def status(request: HttpRequest) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
+@async_only_middleware
+def status_first(get_response: Any) -> Any:
+    """Middleware: `/` answers whatever the Host header is. Health checks have odd ones."""
+
+    async def middleware(request: HttpRequest) -> HttpResponse:
+        return await (status(request) if request.path == "/" else get_response(request))
+
+    return middleware
+
+
 def _last_write() -> str:
     failing, asking = row_writer.failing_since, row_writer.asking_since
-    if failing is not None:
-        return f"failed, the database has taken no rows for {_ago(failing)}"
     if asking is not None and time.time() - asking > SLOW_S:
         return f"the database has not answered for {_ago(asking)}"
+    if failing is not None:
+        return f"failed, the database has taken no rows for {_ago(failing)}"
     if row_writer.last_write_at is None:
         return "none yet"
     return f"ok, {_ago(row_writer.last_write_at)} ago"
@@ -88,7 +98,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     meters = set(stats.recent_meters()) | {newest}
     asked = request.GET.get("meter") or "/".join(newest)
     device_id, _, channel = asked.rpartition("/")
-    if stats.last_day(device_id, channel):
+    if asked.isprintable() and stats.last_day(device_id, channel):
         meters.add((device_id, channel))
     form = DayForm(
         {"day": request.GET.get("day") or timezone.localdate().isoformat(), "meter": asked},

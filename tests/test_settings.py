@@ -59,7 +59,7 @@ def test_what_is_set_is_taken() -> None:
     result = start(
         "[settings.SAMPLING_RULES, settings.DEBUG, settings.TIME_ZONE, settings.ALLOWED_HOSTS]",
         SECRET_KEY="x",
-        CHANNELS="2, cover:0,pm1:0 ",
+        CHANNELS="2, cover:0,em:0:a ",
         POWER_THRESHOLD_W="7.5",
         MAX_BLIND_GAP_MIN="0",
         CLOCK_TOLERANCE_S="30",
@@ -67,7 +67,7 @@ def test_what_is_set_is_taken() -> None:
         TIME_ZONE="Asia/Kolkata",
         ALLOWED_HOSTS="a.example, b.example",
     )
-    rules = Rules(frozenset({"switch:2", "cover:0", "pm1:0"}), 7.5, 0, 30.0)
+    rules = Rules(frozenset({"switch:2", "cover:0", "em:0:a"}), 7.5, 0, 30.0)
     hosts = ["a.example", "b.example"]
     assert eval(result.stdout, {"Rules": Rules}) == [rules, True, "Asia/Kolkata", hosts]
 
@@ -87,7 +87,12 @@ def test_a_dollar_in_a_value_is_a_dollar(key: str) -> None:
         ("CHANNELS", "switch:"),
         ("CHANNELS", "-1"),
         ("CHANNELS", ","),
-        ("CHANNELS", "a_component_too_long:1"),
+        ("CHANNELS", "acomponenttoolong:1"),
+        ("CHANNELS", "em:0:d"),
+        ("CHANNELS", "**"),
+        ("CHANNELS", "voltmeter:100"),
+        ("CHANNELS", "switch:02"),
+        ("CHANNELS", "\u0663"),
         ("POWER_THRESHOLD_W", "five"),
         ("POWER_THRESHOLD_W", "-1"),
         ("POWER_THRESHOLD_W", "nan"),
@@ -139,6 +144,7 @@ def test_postgresql_has_a_pool_for_the_web_side_and_a_connection_for_the_writer(
     default, writer = made["default"], made["writer"]
     assert default["OPTIONS"]["pool"]["min_size"] == 1
     assert default["OPTIONS"]["pool"]["max_size"] == 10
+    assert default["CONN_HEALTH_CHECKS"], "a pooled connection does not outlive a restart"
     assert "pool" not in writer["OPTIONS"]
     for config in (default, writer):
         assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example", 5433, "power")
@@ -170,4 +176,14 @@ def test_a_data_folder_that_cannot_be_written_is_named(
     (tmp_path / "data").write_text("a file where the folder should be")
     monkeypatch.setattr(settings, "DATA_DIR", tmp_path / "data")
     with pytest.raises(ImproperlyConfigured, match="cannot be written"):
+        settings.writable_data_dir()
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set, and none can be kept"):
         settings.kept_secret_key()
+
+
+def test_a_secret_key_that_a_power_cut_left_empty_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    (tmp_path / "secret_key").touch()
+    assert len(settings.kept_secret_key()) > 50

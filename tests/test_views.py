@@ -54,7 +54,7 @@ def test_the_status_answers_without_a_database(client: Client) -> None:
 def test_the_status_counts_devices_frames_and_rows(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(traffic.devices, "pump", 2)
+    monkeypatch.setitem(traffic.devices, "pump", object())
     monkeypatch.setattr(traffic, "bad_frames", 3)
     monkeypatch.setattr(row_writer, "written", 1234)
     monkeypatch.setattr(row_writer, "_in_hand", 7)
@@ -74,11 +74,20 @@ def test_the_status_says_whether_the_last_write_worked(
         assert health(client)["last write"] == "ok, 12 s ago"
         monkeypatch.setattr(row_writer, "asking_since", time.time() - 3)
         assert health(client)["last write"] == "ok, 12 s ago"
-        monkeypatch.setattr(row_writer, "asking_since", time.time() - 65)
-        assert health(client)["last write"] == "the database has not answered for 65 s"
         monkeypatch.setattr(row_writer, "failing_since", time.time() - 90)
         failed = "failed, the database has taken no rows for 90 s"
         assert health(client)["last write"] == failed
+        monkeypatch.setattr(row_writer, "asking_since", time.time() - 65)
+        assert health(client)["last write"] == "the database has not answered for 65 s"
+
+
+@pytest.mark.parametrize("host", ["a_b:5000", "..", "10.0.0.9"])
+def test_the_status_answers_whatever_the_host_header_is(
+    client: Client, settings: Any, host: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["collector.example"]
+    assert client.get("/", headers={"host": host}).status_code == 200
+    assert client.get("/dashboard/", headers={"host": host}).status_code == 400
 
 
 def test_the_status_is_only_to_be_read(client: Client) -> None:
@@ -193,7 +202,9 @@ def test_a_day_that_is_none_is_said_to_be_none(staff: Client, now: datetime, day
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("meter", ["nobody/switch:2", "pump", "/", "pump/switch:9", "<b>/x"])
+@pytest.mark.parametrize(
+    "meter", ["nobody/switch:2", "pump", "/", "pump/switch:9", "<b>/x", "\0/\0"]
+)
 def test_a_channel_that_nobody_knows_is_said_to_be_unknown(
     staff: Client, now: datetime, meter: str
 ) -> None:
