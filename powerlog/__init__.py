@@ -4,12 +4,15 @@ Data goes one way:
 
     consumers    a device's WebSocket: accept, ask for its status, pass every frame on
     protocol     text -> Frame with its Readings, or FrameError      (pure: no Django, no clock)
-    sampler      Readings and a time -> Samples, by numbered rules   (pure: no Django, no clock)
+    sampler      Readings and a time -> Samples and Runs, by numbered rules   (pure, too)
+                 with channel, what is known of one, and runs, how energy is booked on them
     traffic      what the sockets of this process have seen, for the operator
-    writer       Samples -> batches of rows, off the frame path
-    models       PowerLog, the table power_logs
+    writer       Samples and Runs -> batches, off the frame path
+    store        batches -> the database, and the past of a channel out of it
+    models       PowerLog and Run, the tables power_logs and runs
     stats        the rows of a day -> the figures and the picture of a pump's day
     admin, views what staff see; `/` for the operator
 
 simulator is the other end of the wire: a Shelly that does not exist, for `manage.py simulate`.
+truth knows what really happened: lives of devices to try the core with, for `manage.py score`.
 """

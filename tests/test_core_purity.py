@@ -9,8 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "protocol": {"json", "math", "typing", "msgspec"},
-    "sampler": {"typing", "msgspec", "powerlog.protocol"},
+    "protocol": {"collections.abc", "json", "re", "typing", "msgspec"},
+    "runs": {"typing", "msgspec"},
+    "channel": {"typing", "msgspec", "powerlog.protocol", "powerlog.runs"},
+    "sampler": {"msgspec", "powerlog.channel", "powerlog.protocol", "powerlog.runs"},
     "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
 }
@@ -20,7 +22,7 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.protocol, powerlog.sampler, powerlog.simulator\n"
+        "import powerlog.sampler, powerlog.simulator, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

@@ -1,0 +1,279 @@
+"""What is really true of a device for some hours, drawn from a seed: power, counters and mishaps.
+
+Pure: no clock, no frames; times are Unix seconds by the device's own clock. Power is a step
+function known for every moment, a counter is its integral less what the device forgot. What a
+device says of all this is in lives.py, how well the rules of sampling find it out in score.py.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, pairwise
+from random import Random
+from typing import NamedTuple
+
+MINUTE_S = 60
+NOMINAL_V = 230
+QUANTUM_WH = 0.213298  # in which some devices count a small load
+SETTLE_S = 240  # at its end a device is connected and all its loads are off
+SHORTEST_STEP_S = 2.0
+SAVED_EVERY_S = 30
+
+
+class Step(NamedTuple):
+    """From `at` on so much is drawn, or, if negative, returned, until the next step."""
+
+    at: float
+    watts: float = 0.0
+    amps: float = 0.0
+
+
+class Curve:
+    """Power over time. Before its first step it is off."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.steps = list(steps)
+        self._times = [step.at for step in self.steps]
+        spans = [(step.watts, after.at - step.at) for step, after in pairwise(self.steps)]
+        self._drawn_ws = [0.0, *accumulate(max(0.0, watts) * s for watts, s in spans)]
+        self._returned_ws = [0.0, *accumulate(max(0.0, -watts) * s for watts, s in spans)]
+
+    def at(self, ts: float) -> Step:
+        """The step in force at this moment."""
+        index = bisect_right(self._times, ts) - 1
+        return self.steps[index] if index >= 0 else Step(ts)
+
+    def between(self, since: float, until: float) -> list[Step]:
+        """The steps with since < at < until."""
+        first = bisect_right(self._times, since)
+        return [step for step in self.steps[first:] if step.at < until]
+
+    def drawn_wh(self, ts: float) -> float:
+        return self._integral(self._drawn_ws, ts, 1)
+
+    def returned_wh(self, ts: float) -> float:
+        return self._integral(self._returned_ws, ts, -1)
+
+    def mean_w(self, since: float, until: float) -> float:
+        """What was drawn less what was returned."""
+        net = [self.drawn_wh(ts) - self.returned_wh(ts) for ts in (since, until)]
+        return (net[1] - net[0]) * 3600 / (until - since)
+
+    def above(self, threshold_w: float) -> list[tuple[float, float]]:
+        """The stretches in which the power is above the threshold."""
+        stretches: list[tuple[float, float]] = []
+        for step, after in pairwise([*self.steps, Step(math.inf)]):
+            if step.watts <= threshold_w:
+                continue
+            if stretches and stretches[-1][1] == step.at:
+                stretches[-1] = (stretches[-1][0], after.at)
+            else:
+                stretches.append((step.at, after.at))
+        return stretches
+
+    def without(self, start: float, end: float) -> "Curve":
+        """The same, but off from start to end, and then as if nothing had been."""
+        before = [step for step in self.steps if step.at < start - SHORTEST_STEP_S]
+        after = [step for step in self.steps if step.at > end + SHORTEST_STEP_S]
+        return Curve([*before, Step(start), self.at(end)._replace(at=end), *after])
+
+    def _integral(self, integrals: list[float], ts: float, sign: int) -> float:
+        index = bisect_right(self._times, ts) - 1
+        if index < 0:
+            return 0.0
+        at, watts, _ = self.steps[index]
+        return (integrals[index] + max(0.0, sign * watts) * (ts - at)) / 3600
+
+
+def overlap_s(stretches: list[tuple[float, float]], since: float, until: float) -> float:
+    """For how many seconds between since and until one of these stretches goes on."""
+    seconds = 0.0
+    first = bisect_right(stretches, (since, -math.inf)) - 1
+    for start, end in stretches[max(0, first) :]:
+        if start >= until:
+            break
+        seconds += max(0.0, min(end, until) - max(start, since))
+    return seconds
+
+
+def total(curves: list[Curve]) -> Curve:
+    """What these draw together."""
+    moments = sorted({step.at for curve in curves for step in curve.steps})
+    together = ([curve.at(moment) for curve in curves] for moment in moments)
+    return Curve(
+        Step(moment, sum(step.watts for step in steps), sum(step.amps for step in steps))
+        for moment, steps in zip(moments, together, strict=True)
+    )
+
+
+class Counter:
+    """A device's cumulative counter: an energy since the beginning, less what was forgotten."""
+
+    def __init__(
+        self, energy_wh: Callable[[float], float], base_wh: float, quantum_wh: float = 0.0
+    ) -> None:
+        self.resets: list[float] = []
+        self._energy_wh, self._base_wh, self._quantum_wh = energy_wh, base_wh, quantum_wh
+        self._forgotten: list[tuple[float, float]] = []
+
+    def at(self, ts: float) -> float:
+        """What it shows at this moment, Wh."""
+        return round(self._base_wh + self._counted_wh(ts) - self.forgotten_wh(0.0, ts), 3)
+
+    def mwh(self, since: float, until: float) -> float:
+        """What it counts in this time; forgetting does not touch that."""
+        return max(0.0, round((self._counted_wh(until) - self._counted_wh(since)) * 1000, 3))
+
+    def reset(self, ts: float) -> None:
+        self._forgotten.append((ts, self.at(ts)))
+        self.resets.append(ts)
+
+    def step_back(self, ts: float, seconds: float) -> None:
+        """A crash: what was counted in the last seconds was not yet saved."""
+        since = max(ts - seconds, *(at for at, _ in self._forgotten), 0.0)
+        self._forgotten.append((ts, self._counted_wh(ts) - self._counted_wh(since)))
+
+    def forgotten_wh(self, since: float, until: float) -> float:
+        """What it lost in this time by crashes and resets."""
+        return sum(wh for at, wh in self._forgotten if since < at <= until)
+
+    def stepped_back_wh(self, since: float, until: float) -> float:
+        """What it lost in this time by crashes alone."""
+        crashes = ((at, wh) for at, wh in self._forgotten if at not in self.resets)
+        return sum(wh for at, wh in crashes if since < at <= until)
+
+    def _counted_wh(self, ts: float) -> float:
+        energy_wh = self._energy_wh(ts)
+        if not self._quantum_wh:
+            return energy_wh
+        return math.floor(energy_wh / self._quantum_wh) * self._quantum_wh
+
+
+class Load(NamedTuple):
+    """What can be wired to a channel; the ranges are drawn from evenly, times logarithmically."""
+
+    watts: tuple[float, float]
+    wobble: float  # by how much of itself the power moves while it is on
+    run_s: tuple[float, float]
+    pause_s: tuple[float, float]
+    rest_w: float = 0.0  # in the pauses
+    power_factor: float = 0.8
+
+
+LOADS = {
+    "pump": Load((415, 445), 0.07, (20, 7200), (5, 3600)),
+    "heater": Load((1990, 2010), 0.002, (20, 7200), (5, 10800), power_factor=1.0),
+    "machine": Load((60, 700), 0.2, (20, 1800), (5, 600), rest_w=3.5),
+    "lamp": Load((7.5, 8.5), 0.02, (20, 7200), (5, 3600)),
+    "router": Load((3, 4.5), 0.02, (3600, 20000), (5, 60)),
+    "standby": Load((1, 1.3), 0.1, (3600, 20000), (5, 60), power_factor=0.09),
+    "solar": Load((30, 500), 0.1, (60, 3600), (60, 3600), rest_w=-200),
+}
+SMALL = ("lamp", "router")
+WOBBLE_S = 25
+
+
+def draw_curve(chance: Random, load: Load, start: float, end: float) -> Curve:
+    return Curve(_steps(chance, load, start, end)).without(end - SETTLE_S, end)
+
+
+def _steps(chance: Random, load: Load, at: float, end: float) -> Iterator[Step]:
+    on = chance.random() < 0.5
+    while at < end:
+        until = at + log_uniform(chance, *(load.run_s if on else load.pause_s))
+        watts = chance.uniform(*load.watts) if on else load.rest_w * chance.uniform(0.9, 1.1)
+        yield from _wobble(chance, load, watts, round(at, 2), until)
+        at, on = until, not on
+
+
+def _wobble(chance: Random, load: Load, watts: float, at: float, until: float) -> Iterator[Step]:
+    now = watts
+    while at < until:
+        amps = abs(now) / NOMINAL_V / load.power_factor * chance.uniform(0.95, 1.05)
+        yield Step(at, now, amps)
+        if not watts:
+            return
+        if chance.random() < 0.8:  # else only the current moves
+            now = watts * chance.uniform(1 - load.wobble, 1 + load.wobble)
+        at = round(at + SHORTEST_STEP_S + chance.expovariate(1 / WOBBLE_S), 2)
+
+
+def log_uniform(chance: Random, low: float, high: float) -> float:
+    return math.exp(chance.uniform(math.log(low), math.log(high)))
+
+
+class Connection(NamedTuple):
+    """A stretch in which the device is heard. Before synced it knows no time but its uptime."""
+
+    start: float
+    end: float
+    booted: float
+    synced: float
+
+
+class Mishaps(NamedTuple):
+    """What happens to a device. Stretches of time do not overlap."""
+
+    connections: list[Connection]
+    outages: list[tuple[float, float]]  # without power
+    stalls: list[tuple[float, float]]  # what is sent in this time arrives at its end
+    resets: list[float]
+    clock_ahead_s: float = 0.0
+    doubled: float = 0.0  # the part of the frames that come twice
+
+    def befall(self, counter: Counter) -> None:
+        """The counter's share of them."""
+        # How long before it failed a device last saved its counters is as good as chance.
+        crashes = [(off, off % SAVED_EVERY_S) for off, _ in self.outages]
+        for ts, lost_s in sorted([*crashes, *((ts, 0.0) for ts in self.resets)]):
+            if lost_s:
+                counter.step_back(ts, lost_s)
+            else:
+                counter.reset(ts)
+
+
+def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
+    """Up to a handful of interruptions. A clock that is wrong has no server to set it after a boot,
+    so such a device is spared the power failures; one that never learns the time is spared delays
+    as well, for then nobody could know when its frames were sent."""
+    clock = chance.choices(("right", "wrong", "unset"), (16, 3, 1))[0]
+    booted = start - chance.uniform(10, 1e6)
+    never = math.inf if clock == "unset" else -math.inf
+    connections = [Connection(start, end, booted, never)]
+    outages = []
+    for _ in range(chance.choice((0, 1, 1, 2, 3, 5, 8))):
+        away_s = log_uniform(chance, 5, 10800)
+        last = connections.pop()
+        room_s = end - 2 * SETTLE_S - away_s - last.start
+        if room_s < 20:
+            connections.append(last)
+            continue
+        lost = round(last.start + chance.uniform(10, room_s), 2)
+        connections.append(last._replace(end=lost))
+        if clock == "right" and chance.random() < 0.3:
+            powered = lost + log_uniform(chance, 2, 30)
+            outages.append((lost, powered))
+            back = powered + chance.uniform(3, 6)
+            synced = back + chance.uniform(2, 20)
+            connections.append(Connection(round(back, 2), end, powered, synced))
+        else:
+            connections.append(last._replace(start=round(lost + away_s, 2)))
+    return Mishaps(
+        connections,
+        outages,
+        [] if clock == "unset" else _stalls(chance, connections),
+        [chance.uniform(start, end - SETTLE_S)] if chance.random() < 0.2 else [],
+        chance.uniform(-60, 60) if clock == "wrong" else 0.0,
+        chance.choice((0, 0, 0.05)),
+    )
+
+
+def _stalls(chance: Random, connections: list[Connection]) -> list[tuple[float, float]]:
+    stalls = []
+    for connection in connections:
+        stall_s = log_uniform(chance, 2, 40)
+        first, last = connection.start + 60, connection.end - stall_s - 10
+        if first < last and chance.random() < 0.4:
+            begin = chance.uniform(first, last)
+            stalls.append((begin, begin + stall_s))
+    return stalls

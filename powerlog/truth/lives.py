@@ -1,0 +1,173 @@
+"""The life of a device that does not exist: all that a collector hears of it in some hours.
+
+Pure: drawn from a seed, no clock. What is true of the device is curves.py's, its words are
+voice.py's; here they go over a line that breaks, stalls and says things twice. Beside each message
+stands what a reader of all messages so far must know, so that a judge need not read them.
+"""
+
+from collections.abc import Iterator
+from operator import attrgetter
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from powerlog.truth.curves import (
+    LOADS,
+    QUANTUM_WH,
+    SMALL,
+    Connection,
+    Counter,
+    Curve,
+    draw_curve,
+    draw_mishaps,
+    log_uniform,
+    total,
+)
+from powerlog.truth.voice import MODELS, Channel, Device, Utterance
+
+FIRST_MINUTE = 1_750_000_020
+FIRMWARES = ((1, 0), (1, 1), (1, 2), (1, 4), (1, 5), (1, 7))
+KIND_WEIGHTS = {"switch": 8, "pm1": 3, "cover": 2, "light": 2, "em1": 3, "em": 3, "relay": 1}
+MOST_CHANNELS = {"switch": 4, "light": 2, "em1": 3, "relay": 0}
+PHASE_LOADS = ("pump", "heater", "lamp")  # their sum never creeps over the threshold
+
+
+class Said(NamedTuple):
+    """What is known of a channel by a message and those before it."""
+
+    watts: float | None
+    recorded: range  # the minutes (ts // 60) of which its minute record is certain
+
+
+class Message(NamedTuple):
+    """One message as it is received. at is when, by the device's clock, as far as one can know."""
+
+    connection: int
+    received: float
+    text: str
+    at: float
+    says: dict[str, Said]
+
+
+class Life:
+    """A device from start to end, by its own clock. messages come in the order of arrival."""
+
+    def __init__(self, seed: int, hours: float = 6.0) -> None:
+        self.seed = seed
+        self._chance = chance = Random(f"life {seed}")
+        self.start = FIRST_MINUTE + round(chance.uniform(0, 86400), 2)
+        self.end = self.start + hours * 3600
+        self.mishaps = draw_mishaps(chance, self.start, self.end)
+        kind = chance.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()))[0]
+        firmware = chance.choice(FIRMWARES if kind not in ("em", "em1") else FIRMWARES[3:])
+        forgetful = firmware < (1, 6) and chance.random() < 0.5
+        self.channels = {channel.name: channel for channel in self._draw_channels(kind, firmware)}
+        self.device = Device(kind, firmware, forgetful, self.channels)
+        self.device_id = f"{MODELS[kind]}-{seed:012x}"
+        self.messages = [
+            message
+            for number, connection in enumerate(self.mishaps.connections)
+            for message in self._heard(number, connection)
+        ]
+
+    def connected(self, ts: float, margin_s: float = 0.0) -> bool:
+        """Whether the device is connected at this moment, and for so long before and after."""
+        return any(
+            connection.start + margin_s <= ts <= connection.end - margin_s
+            for connection in self.mishaps.connections
+        )
+
+    def _draw_channels(self, kind: str, firmware: tuple[int, int]) -> Iterator[Channel]:
+        if kind == "em":
+            phases = [self._draw_load(PHASE_LOADS) for _ in "abc"]
+            for phase, (load, curve) in zip("abc", phases, strict=True):
+                yield self._channel(f"em:0:{phase}", load, curve)
+            yield self._channel("em:0", "total", total([curve for _, curve in phases]))
+            return
+        returns = kind == "em1" or (kind in ("switch", "pm1") and firmware >= (1, 4))
+        loads = [load for load in LOADS if returns or load != "solar"]
+        most = MOST_CHANNELS.get(kind, 1)
+        for number in range(self._chance.randint(min(most, 1), most)):
+            yield self._channel(f"{kind}:{number}", *self._draw_load(loads), returns)
+
+    def _draw_load(self, loads: "list[str] | tuple[str, ...]") -> tuple[str, Curve]:
+        load = self._chance.choice(loads)
+        curve = draw_curve(self._chance, LOADS[load], self.start - 600, self.end)
+        for off, on in self.mishaps.outages:
+            curve = curve.without(off, on)
+        return load, curve
+
+    def _channel(self, name: str, load: str, curve: Curve, returns: bool = False) -> Channel:
+        quantised = load in SMALL and not name.startswith("em") and self._chance.random() < 0.5
+        gross = returns and not name.startswith("em")  # an aenergy counts both directions
+        base_wh = round(log_uniform(self._chance, 3e4, 5e6), 3)
+        counter = Counter(
+            (lambda ts: curve.drawn_wh(ts) + curve.returned_wh(ts)) if gross else curve.drawn_wh,
+            base_wh,
+            QUANTUM_WH if quantised else 0.0,
+        )
+        returned = Counter(curve.returned_wh, base_wh / 7) if returns else None
+        for each in filter(None, (counter, returned)):
+            self.mishaps.befall(each)
+        return Channel(name, load, curve, counter, returned, quantised)
+
+    def _heard(self, number: int, connection: Connection) -> Iterator[Message]:
+        """What is said on a connection, as it arrives."""
+        known: dict[str, float | None] = {}
+        received = ahead_s = 0.0
+        spoken = self.device.says(connection, self._chance)
+        for said in sorted(spoken, key=attrgetter("at")):
+            synced = said.at >= connection.synced
+            ts = round(said.at if synced else said.at - connection.booted, 2)
+            text = self._text(said, ts)
+            says = self._knowledge(said, connection, known)
+            received = max(received, self._arrival(said.at))
+            twice = said.method and self._chance.random() < self.mishaps.doubled
+            for copy in range(2 if twice else 1):
+                received += 0.003 * copy
+                at = received + ahead_s
+                if said.method:
+                    at = ts if synced else received
+                    ahead_s = at - received
+                yield Message(number, received, text, at, says)
+
+    def _knowledge(
+        self, said: Utterance, connection: Connection, known: dict[str, float | None]
+    ) -> dict[str, Said]:
+        """What is known once this is heard; known remembers the power of each channel."""
+        says = {}
+        for name, watts in said.watts.items():
+            if watts is not None:
+                known[name] = watts
+            recorded = range(0)
+            counter = self.channels[name].counter
+            if said.record and _is_certain(
+                self.channels[name], self.device.by_minute(counter, said.at, connection)
+            ):
+                recorded = self.device.recorded(said.at, connection)
+            says[name] = Said(known.get(name), recorded)
+        return says
+
+    def _arrival(self, sent: float) -> float:
+        """When the collector, by its clock, receives what the device sends at this moment."""
+        for begin, end in self.mishaps.stalls:
+            if begin <= sent < end:
+                sent = end
+        return sent - self.mishaps.clock_ahead_s + self._chance.uniform(0.01, 0.15)
+
+    def _text(self, said: Utterance, ts: float) -> str:
+        message: dict[str, Any] = {"src": self.device_id}
+        if said.method:
+            params = {"ts": ts} | said.components
+            message |= {"dst": "ws", "method": said.method, "params": params}
+        else:
+            message |= {"id": 2, "dst": "collector"} | said.components
+        return msgspec.json.encode(message).decode()
+
+
+def _is_certain(channel: Channel, mwh: list[float]) -> bool:
+    """Whether a minute record can be taken at its word. A quantum tells neither how much was used
+    nor in which minute; beside a zero no collector can tell it from as little really used."""
+    quanta = channel.quantised or (min(mwh) == 0 and max(mwh) < 1200 * QUANTUM_WH)
+    return not quanta or max(mwh) == 0

@@ -1,0 +1,187 @@
+"""The judge: right is right, each kind of wrong is noticed, and the core deserves its score."""
+
+from collections.abc import Iterable
+from io import StringIO
+from typing import Any
+
+import msgspec
+import pytest
+from django.core.management import call_command
+
+from powerlog.protocol import Frame
+from powerlog.runs import Run
+from powerlog.sampler import Due, Rules, Sample, Sampler
+from powerlog.truth.judge import Score
+from powerlog.truth.lives import Life
+from powerlog.truth.score import ALL, judge, play
+
+FEW = [Life(seed, 3.0) for seed in range(1, 21)]
+MANY = 150
+
+
+def score_of(
+    lives: Iterable[Life], rules: Rules = ALL, sampler_type: type[Sampler] = Sampler
+) -> Score:
+    score = Score()
+    for life in lives:
+        judge(life, play(life, rules, sampler_type), score)
+    return score
+
+
+def kinds(score: Score) -> set[str]:
+    return {finding.kind for finding in score.findings}
+
+
+@pytest.fixture(scope="module")
+def score() -> Score:
+    return score_of(Life(seed, 3.0) for seed in range(1000, 1000 + MANY))
+
+
+# What the core is worth
+
+
+def test_there_is_something_to_judge(score: Score) -> None:
+    assert score.lives == MANY
+    assert score.read > 40_000
+    assert score.recorded > 100
+    assert score.turns > 1000
+    assert score.carried > 100
+
+
+def test_every_minute_that_a_reading_or_the_record_vouches_for_is_right(score: Score) -> None:
+    assert score.read_right == score.read
+    assert score.recorded_right == score.recorded
+    assert score.holes == 0
+
+
+def test_no_minute_is_invented(score: Score) -> None:
+    assert score.invented == {"measured": 0, "device": 0}
+
+
+def test_runs_turn_within_a_second_of_the_truth(score: Score) -> None:
+    assert score.turns_right == score.turns
+    assert score.turns_false == 0
+
+
+def test_the_energy_of_runs_is_within_a_watt_hour(score: Score) -> None:
+    assert [off for off in score.energy_wh if abs(off) > 1] == []
+
+
+def test_nothing_else_is_found(score: Score) -> None:
+    assert score.worst(10) == []
+
+
+# What the judge notices
+
+
+class Wrong(Sampler):
+    """Tells something else than the rules say."""
+
+    def feed(self, frame: Frame, now: float) -> list[Due]:
+        return [other for due in super().feed(frame, now) for other in self.altered(due)]
+
+    def altered(self, due: Due) -> list[Due]:
+        if isinstance(due, Run):
+            return self.altered_run(due)
+        return self.altered_row(due)
+
+    def altered_row(self, row: Sample) -> list[Due]:
+        return [row]
+
+    def altered_run(self, run: Run) -> list[Due]:
+        return [run]
+
+
+def test_it_notices_another_threshold() -> None:
+    score = score_of(FEW, Rules(channels=ALL.channels, power_threshold_w=100.0))
+    assert score.read_right < score.read
+    assert {"minute with a reading", "missed start of a run"} <= kinds(score)
+
+
+def test_it_notices_a_lower_threshold() -> None:
+    score = score_of(FEW, Rules(channels=ALL.channels, power_threshold_w=0.5))
+    assert score.invented["measured"] > 0
+    assert score.turns_false > 0
+
+
+def test_it_notices_rows_that_are_missing() -> None:
+    class Forgetful(Wrong):
+        def altered_row(self, row: Sample) -> list[Due]:
+            return [row] if row.ts % 600 else []
+
+    score = score_of(FEW, sampler_type=Forgetful)
+    assert 0.85 < score.read_right / score.read < 1
+
+
+def test_it_notices_gaps_that_are_not_filled() -> None:
+    score = score_of(FEW, Rules(channels=ALL.channels, max_blind_gap_min=0))
+    assert score.holes > 0
+    assert score.read_right == score.read
+
+
+def test_it_notices_a_record_read_a_minute_off() -> None:
+    class Shifted(Wrong):
+        def altered_row(self, row: Sample) -> list[Due]:
+            return [msgspec.structs.replace(row, ts=row.ts - 60 * (row.source == "device"))]
+
+    score = score_of(FEW, sampler_type=Shifted)
+    assert score.recorded_right < score.recorded
+    assert "wrong power" in kinds(score)
+
+
+def test_it_notices_invented_minutes() -> None:
+    class Eager(Wrong):
+        def altered_row(self, row: Sample) -> list[Due]:
+            return [msgspec.structs.replace(row, ts=row.ts + 60 * n) for n in range(60)]
+
+    score = score_of(FEW, sampler_type=Eager)
+    assert min(score.invented.values()) > 0
+    assert "invented" in kinds(score)
+
+
+def test_it_notices_runs_that_are_seconds_off() -> None:
+    class Slow(Wrong):
+        def altered_run(self, run: Run) -> list[Due]:
+            return [msgspec.structs.replace(run, started_at=run.started_at + 3)]
+
+    score = score_of(FEW, sampler_type=Slow)
+    assert {"missed start of a run", "false start of a run"} <= kinds(score)
+
+
+@pytest.mark.parametrize("factor", [0.97, 1.03])
+def test_it_notices_energy_that_is_off(factor: float) -> None:
+    class Greedy(Wrong):
+        def altered_run(self, run: Run) -> list[Due]:
+            booked_wh = run.booked_wh * factor
+            return [msgspec.structs.replace(run, booked_wh=booked_wh)]
+
+    right, score = score_of(FEW), score_of(FEW, sampler_type=Greedy)
+    assert sum(map(abs, score.energy_wh)) > sum(map(abs, right.energy_wh)) + 5
+    assert "energy" in kinds(score)
+
+
+def test_it_notices_a_channel_without_a_meter() -> None:
+    relay = next(life for life in map(Life, range(100)) if life.device.kind == "relay")
+    pump = next(life for life in FEW if life.device.kind == "switch")
+    score = Score()
+    judge(relay, play(pump), score)
+    assert kinds(score) == {"no channel"}
+
+
+# The command
+
+
+def test_the_command_prints_a_table_and_the_worst_findings() -> None:
+    out = StringIO()
+    call_command("score", lives=2, hours=1.0, seed=7, stdout=out)
+    assert out.getvalue().startswith("lives                          2: ")
+    assert "invented, device               0" in out.getvalue()
+
+
+def test_the_command_names_the_seed_of_a_finding(monkeypatch: Any) -> None:
+    strict = Rules(channels=ALL.channels, power_threshold_w=100.0)
+    monkeypatch.setattr("powerlog.management.commands.score.play", lambda life: play(life, strict))
+    out = StringIO()
+    call_command("score", lives=3, hours=1.0, seed=1, stdout=out)
+    assert "minute with a reading: " in out.getvalue()
+    assert "\nseed " in out.getvalue()
