@@ -14,6 +14,15 @@ MINUTE_S = 60
 Source = Literal["measured", "device", "carried"]
 
 
+class Rules(msgspec.Struct, frozen=True):
+    """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all."""
+
+    channels: frozenset[str]
+    power_threshold_w: float = 5.0
+    max_blind_gap_min: int = 5
+    clock_tolerance_s: float = 120.0
+
+
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """One row to be: a channel's minute. ts is the start of the minute, Unix seconds."""
 

@@ -12,7 +12,7 @@ other well-formed frame (events, errors, answers to other requests) is a Frame w
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,16 @@ class FrameError(ValueError):
     """The text is not a frame of this protocol. The message says why, in a few words."""
 
 
+class RecordedMinute(NamedTuple):
+    """A minute (ts // 60) of the device's record: its mean power, what it drew alone, and what the
+    device has counted from its start on."""
+
+    minute: int
+    mean_w: float
+    drawn_w: float
+    counted_wh: float
+
+
 class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
     """The device's own record of three minutes: mWh, the newest first; as it is on the wire.
 
@@ -42,9 +52,8 @@ class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
     mwh: tuple[float, float, float]
     returned_mwh: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def complete(self, at: float) -> Iterator[tuple[int, float, float]]:
-        """Its complete minutes, the newest first, of a record received at this Unix time: the
-        minute (ts // 60), the mean power in W, and the mWh counted from its start on."""
+    def complete(self, at: float) -> Iterator[RecordedMinute]:
+        """Its complete minutes, the newest first, of a record received at this Unix time."""
         newest, second = divmod(int(self.minute_ts), 60)
         # From firmware 1.2 on minute_ts is a full minute and the first of the three the one before
         # it. Up to 1.1 the first is the minute in which minute_ts lies: still running, but in the
@@ -56,7 +65,9 @@ class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
         for age, (mwh, returned) in enumerate(zip(self.mwh, self.returned_mwh, strict=True)):
             since_mwh += mwh
             if age or not running:
-                yield newest - age, round((mwh - 2 * returned) * 0.06, 5), since_mwh
+                drawn_w = (mwh - returned) * 0.06
+                mean_w = round(drawn_w - returned * 0.06, 5)
+                yield RecordedMinute(newest - age, mean_w, drawn_w, since_mwh / 1000)
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

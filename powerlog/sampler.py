@@ -47,8 +47,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
     last reading   this reading, minute M       minutes between         becomes
     any            active, M has no row         -                       row M "measured"       (4)
-    any            active, M has a row          -                       -
-    any            inactive                     -                       -
+    any            inactive, or M has a row     -                       -
     any            any                          vouched for, active     row "device"           (6)
     any            any                          vouched for, inactive   -                      (6)
     active         any                          others, short or proven row "carried"       (5, 7)
@@ -58,8 +57,8 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
 import msgspec
 
-from powerlog.channel import MINUTE_S, Channel, Past, Sample
-from powerlog.protocol import Frame, Reading
+from powerlog.channel import MINUTE_S, Channel, Past, Rules, Sample
+from powerlog.protocol import Frame, Reading, RecordedMinute
 from powerlog.runs import Run
 
 PROOF = 0.2  # rule 7
@@ -67,15 +66,6 @@ LONGEST_GAP_MIN = 7 * 24 * 60
 # Small loads are counted in quanta of about 213 mWh: 4.4 W can read as 0, 0 and 12.8 W.
 QUANTUM_MWH = 250.0
 Due = Sample | Run
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all."""
-
-    channels: frozenset[str]
-    power_threshold_w: float = 5.0
-    max_blind_gap_min: int = 5
-    clock_tolerance_s: float = 120.0
 
 
 class _Device(msgspec.Struct):
@@ -249,6 +239,7 @@ class Sampler:
         Returns until when the use is accounted for, and the power in W since then.
         """
         since, watts = channel.last_ts or at, self._active_w(channel)
+        drawn_w = watts or 0.0
         first, minute = int(since // MINUTE_S) + 1, int(at // MINUTE_S)
         vouched = _vouched(reading, at)
         carried = watts is not None and self._goes_on(channel, reading, at, minute - first)
@@ -258,29 +249,30 @@ class Sampler:
             if between not in vouched and not (carried and watts is not None):
                 if since == channel.last_ts:
                     start = since  # it ended at its last reading, not at the end of that minute
-                channel.runs.use(watts or 0.0, start - since)
+                channel.runs.use(drawn_w, start - since)
                 due += channel.runs.stop(start, "lost contact")
-                since, watts, channel.blind = between * MINUTE_S, None, True
+                since, watts, drawn_w, channel.blind = between * MINUTE_S, None, 0.0, True
                 continue
-            channel.runs.use(watts or 0.0, start - since)
+            channel.runs.use(drawn_w, start - since)
             since = start
             if between in vouched:
-                watts = self._vouch(channel, between, vouched[between], due)
+                watts, drawn_w = self._vouch(channel, vouched[between], reading, due)
             else:
                 counter_wh = channel.energy_total_wh
                 due.append(channel.sample(between, "carried", channel.apower_w, counter_wh))
-        return since, watts or 0.0
+        return since, drawn_w
 
     def _vouch(
-        self, channel: Channel, minute: int, said: tuple[float, float | None], due: list[Due]
-    ) -> float | None:
-        """Rules 6 and 12: a minute of the device's record; its power if it was active."""
-        mean_w, counter_wh = said
-        watts = mean_w if mean_w > self._rules.power_threshold_w else None
-        self._turn(channel, watts, float(minute * MINUTE_S), due)
+        self, channel: Channel, said: RecordedMinute, reading: Reading, due: list[Due]
+    ) -> tuple[float | None, float]:
+        """Rules 6 and 12: a minute of the record. Its power if it was active, and what it drew."""
+        watts = said.mean_w if said.mean_w > self._rules.power_threshold_w else None
+        self._turn(channel, watts, float(said.minute * MINUTE_S), due)
         if watts is not None:
-            due.append(channel.sample(minute, "device", watts, counter_wh))
-        return watts
+            # Below 0 if the counter was reset in the meantime.
+            counter_wh = max(0.0, (reading.energy_total_wh or 0.0) - said.counted_wh)
+            due.append(channel.sample(said.minute, "device", watts, counter_wh))
+        return watts, said.drawn_w
 
     def _goes_on(self, channel: Channel, reading: Reading, at: float, between: int) -> bool:
         """Rules 5 and 7: whether an active channel went on as before for so many minutes."""
@@ -295,18 +287,11 @@ class Sampler:
         return near and mean_w > self._rules.power_threshold_w
 
 
-def _vouched(reading: Reading, at: float) -> dict[int, tuple[float, float | None]]:
-    """Rule 6: the minutes of the reading's record, each with its mean power in W and the counter
-    at its start in Wh (None: not reported)."""
+def _vouched(reading: Reading, at: float) -> dict[int, RecordedMinute]:
+    """Rule 6: the minutes for which the reading's record vouches."""
     record = reading.record
     if record is None or not -MINUTE_S < at - record.minute_ts < 3 * MINUTE_S:
         return {}
     if 0 < max(record.mwh) <= QUANTUM_MWH and 0 in record.mwh:
         return {}
-    counter_wh = reading.energy_total_wh
-    vouched = {}
-    for minute, mean_w, since_mwh in record.complete(at):
-        # Negative: the counter was reset in the meantime.
-        at_start = None if counter_wh is None else max(0.0, counter_wh - since_mwh / 1000)
-        vouched[minute] = mean_w, at_start
-    return vouched
+    return {said.minute: said for said in record.complete(at)}

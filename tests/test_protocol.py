@@ -172,13 +172,17 @@ def test_a_minute_record_that_is_nonsense_is_none(nonsense: dict[str, Any]) -> N
 M = T0 // 60
 
 
+THREE = [(M - 1, 60.0, 1.0), (M - 2, 120.0, 3.0), (M - 3, 180.0, 6.0)]
+TWO = [(M - 1, 120.0, 3.0), (M - 2, 180.0, 6.0)]
+
+
 @pytest.mark.parametrize(
     ("minute_ts", "at", "minutes"),
     [
-        (T0, T0 + 17.0, [(M - 1, 60.0, 1000), (M - 2, 120.0, 3000), (M - 3, 180.0, 6000)]),
-        (T0 - 1, T0 + 0.7, [(M - 1, 60.0, 1000), (M - 2, 120.0, 3000), (M - 3, 180.0, 6000)]),
-        (T0 + 34, T0 + 36.0, [(M - 1, 120.0, 3000), (M - 2, 180.0, 6000)]),
-        (T0 + 59, T0 + 59.8, [(M - 1, 120.0, 3000), (M - 2, 180.0, 6000)]),
+        (T0, T0 + 17.0, THREE),
+        (T0 - 1, T0 + 0.7, THREE),
+        (T0 + 34, T0 + 36.0, TWO),
+        (T0 + 59, T0 + 59.8, TWO),
     ],
     ids=["1.2 and later", "1.1 on the full minute", "1.1 in between", "1.1 just before"],
 )
@@ -186,12 +190,15 @@ def test_the_minutes_of_a_record_depend_on_the_age_of_the_firmware(
     minute_ts: int, at: float, minutes: list[tuple[int, float, float]]
 ) -> None:
     record = MinuteRecord(minute_ts, (1000.0, 2000.0, 3000.0))
-    assert list(record.complete(at)) == minutes
+    said = list(record.complete(at))
+    assert [(each.minute, each.mean_w, each.counted_wh) for each in said] == minutes
+    assert [each.drawn_w for each in said] == [each.mean_w for each in said]
 
 
 def test_what_went_back_to_the_grid_is_not_drawn() -> None:
     record = MinuteRecord(T0, (5000.0, 6000.0, 7000.0), (5000.0, 1000.0, 0.0))
-    assert [mean_w for _, mean_w, _ in record.complete(T0)] == [-300.0, 240.0, 420.0]
+    minutes = [(each.mean_w, each.drawn_w) for each in record.complete(T0)]
+    assert minutes == [(-300.0, 0.0), (240.0, 300.0), (420.0, 420.0)]
 
 
 @pytest.mark.parametrize("component", [None, 5, "on", [], {}, {"apower": None}, {"temperature": 9}])
