@@ -75,7 +75,8 @@ class RowWriter:
         self._retry_s = retry_s
         self._queue: deque[Due] = deque()
         self._recalls: list[Recall] = []
-        self._asking: list[Recall] = []  # those whose answer has not yet arrived with the device
+        # Those whose answer has not yet arrived with the device; many, when a fleet is back.
+        self._asking: dict[Future[list[Past]], Recall] = {}
         self._accepted = 0
         self._in_hand = 0  # rows that the thread has taken off the queue and not yet written
         self._changed = threading.Condition()
@@ -95,6 +96,8 @@ class RowWriter:
 
     def submit(self, due: Sequence[Due]) -> None:
         """Accept these rows and runs. Never waits, never raises."""
+        if not due:
+            return
         if self.asking_since and time.time() - self.asking_since > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
         with self._changed:
@@ -117,20 +120,20 @@ class RowWriter:
         question = Recall(device_id, channels, self._accepted, Future(), otherwise)
         with self._changed:
             self._recalls.append(question)
-            self._asking.append(question)
+            self._asking[question.answer] = question
             self._awake()
         try:
             return await asyncio.wait_for(asyncio.wrap_future(question.answer), RECALL_LIMIT_S)
         except TimeoutError:
             return []
         finally:
-            self._asking.remove(question)
+            del self._asking[question.answer]
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """Write what was accepted, for at most this long; what is left then is logged as lost."""
         if self._thread is None or self._stopping.is_set():
             return
-        for question in self._asking:
+        for question in self._asking.values():
             self.submit(question.otherwise())
         self._deadline = time.monotonic() + limit_s
         self._stopping.set()
