@@ -1,8 +1,7 @@
 """The devices' end: a WebSocket at /ws, one consumer per connection.
 
 It accepts, asks for the status, hands each message to the core and the core's rows to the writer.
-No message, however malformed, ends more than its own connection; a bad one not even that. The log
-has a line when a device connects and one when it is gone, and one at its first bad message.
+No message, however malformed, ends more than its own connection; a bad one not even that.
 """
 
 import asyncio
@@ -20,7 +19,6 @@ from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
 logger = logging.getLogger(__name__)
-SUPERSEDED = 4000  # the close code of a socket whose device has opened another
 
 
 class ShellyConsumer(AsyncWebsocketConsumer):
@@ -35,8 +33,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.device_id: str | None = None
-        self.live = True
-        self.bad_frames = 0
+        self.live, self.bad_frames = True, 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -58,11 +55,9 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         traffic.frames += 1
         now = self.clock()
         try:
-            if text_data is None:
-                raise protocol.FrameError("binary, not text")
-            frame = protocol.parse(text_data)
+            frame = protocol.parse(text_data or "")  # a binary message is none
         except protocol.FrameError as exc:
-            self.reject(exc, bytes_data if text_data is None else text_data)
+            self.reject(exc, text_data or bytes_data or "")
             return
         if self.device_id is None:
             await self.met(frame.device_id)
@@ -76,12 +71,12 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
 
-    def reject(self, why: protocol.FrameError, message: str | bytes | None) -> None:
+    def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
         traffic.bad_frames += 1
         self.bad_frames += 1
         if self.bad_frames == 1:
-            logger.warning("%s: no frame (%s): %.75r", self.name, why, (message or "")[:75])
+            logger.warning("%s: no frame (%s): %.75r", self.name, why, message[:75])
 
     async def met(self, device_id: str) -> None:
         """The connection's first frame says who it is. Its older connection is a half-open one."""
@@ -89,7 +84,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         logger.info("%s connected", self.name)
         if older := traffic.came(device_id, self):
             older.gone()
-            await older.close(SUPERSEDED)
+            await older.close(4000)  # a code of the application's own: superseded
 
     def gone(self) -> None:
         """The connection has ended, by whichever side, or another one has taken its place."""
@@ -104,9 +99,3 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         """Who this is, for the log."""
         host, port = (self.scope.get("client") or ("unknown", 0))[:2]
         return f"{self.device_id or 'a stranger'} ({host}:{port})"
-
-
-async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """A WebSocket to any other address: HTTP 403 before it opens."""
-    logger.info("a WebSocket to %.75r is refused: devices dial /ws", scope["path"][:75])
-    await send({"type": "websocket.close"})

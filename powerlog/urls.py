@@ -1,11 +1,23 @@
 """The collector's addresses: pages for people, and the socket for devices."""
 
+import logging
+from typing import Any
+
 from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from powerlog import views
-from powerlog.consumers import ShellyConsumer, refuse
+from powerlog.consumers import ShellyConsumer
+
+logger = logging.getLogger(__name__)
+
+
+async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """A WebSocket to any other address: HTTP 403 before it opens."""
+    logger.info("a WebSocket to %.75r is refused: devices dial /ws", scope["path"][:75])
+    await send({"type": "websocket.close"})
+
 
 urlpatterns = [
     path("", views.status, name="status"),
