@@ -7,7 +7,6 @@ No message, however malformed, ends more than its own connection; a bad one not 
 import asyncio
 import logging
 import time
-from functools import partial
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -46,8 +45,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             self.gone()
 
     async def connect(self) -> None:
-        offered = "json-rpc" in self.scope["subprotocols"]
-        await self.accept(subprotocol="json-rpc" if offered else None)
+        await self.accept("json-rpc" if "json-rpc" in self.scope["subprotocols"] else None)
         for request in protocol.BOOTSTRAP:
             await self.send(text_data=request)
 
@@ -64,8 +62,11 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         try:
             if new := self.sampler.strangers(frame):
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
-                without = partial(self.sampler.feed, frame, now)
-                for past in await row_writer.past(frame.device_id, new, without):
+                for past in await row_writer.past(
+                    frame.device_id,
+                    new,
+                    lambda: self.sampler.feed(frame, now) + self.sampler.leave(),
+                ):
                     self.sampler.restore(past)
         finally:  # a connection that is ended meanwhile has said it all the same
             if due := self.sampler.feed(frame, now):
@@ -73,10 +74,10 @@ class ShellyConsumer(AsyncWebsocketConsumer):
 
     def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
+        if not self.bad_frames:
+            logger.warning("%s: no frame (%s): %.75r", self.name, why, message[:75])
         traffic.bad_frames += 1
         self.bad_frames += 1
-        if self.bad_frames == 1:
-            logger.warning("%s: no frame (%s): %.75r", self.name, why, message[:75])
 
     async def met(self, device_id: str) -> None:
         """The connection's first frame says who it is. Its older connection is a half-open one."""
@@ -96,6 +97,5 @@ class ShellyConsumer(AsyncWebsocketConsumer):
 
     @property
     def name(self) -> str:
-        """Who this is, for the log."""
         host, port = (self.scope.get("client") or ("unknown", 0))[:2]
         return f"{self.device_id or 'a stranger'} ({host}:{port})"

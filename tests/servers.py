@@ -127,6 +127,12 @@ class Server(Process):
                 'SELECT channel, energy_wh, peak_w, "end" FROM runs ORDER BY started_at'
             ).fetchall()
 
+    def runs_left(self) -> int:
+        """How many open runs were told when their connection ended."""
+        with closing(self.connect()) as connection:
+            query = "SELECT count(*) FROM runs WHERE ended_at IS NULL AND heard_at IS NOT NULL"
+            return connection.execute(query).fetchone()[0]
+
     def connect(self) -> Any:
         """A connection of the driver's own: what is in the database, without Django's help."""
         if self.database_url.startswith("sqlite"):

@@ -100,6 +100,7 @@ def test_what_was_accepted_is_written_when_the_process_is_told_to_end(
         until(lambda: server.status()["frames"] == "1")
         assert server.stop(how) == 0
         assert [row[1] for row in server.rows()] == ["switch:1", "switch:2"]
+        assert server.runs_left() == 2
         assert "Traceback" not in server.output
 
 
