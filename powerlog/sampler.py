@@ -32,7 +32,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
     power before. Else they stay gaps, but for the minutes that the device vouches for (6). A gap
     of more than a week is never filled: no counter proves a week.
  8. RECONNECTS are gaps like any other: restore() brings back what the database knows of a channel,
-    its last row and its open run, before the first reading.
+    its last row and its open run, before the first reading; leave() tells the open runs at the end.
  9. PROVENANCE. A row says how it was obtained: "measured" (4), "device" (6), "carried" (5, 7).
 10. IDEMPOTENCE. A sampler gives a minute of a channel once and in the order of time. Across
     connections the database's unique key does: the first row wins.
@@ -42,8 +42,8 @@ answers with what each of them makes due: Samples (rows) and Runs.
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
-    share by its own power and time. A run is told when it starts, when it ends, and once more
-    when the counter has said what it used.
+    share by its own power and time. A run is told when it starts and ends, when the counter speaks
+    for the first time after either, and when the counter or the connection (8) starts anew.
 
     last reading   this reading, minute M       minutes between         becomes
     any            active, M has no row         -                       row M "measured"       (4)

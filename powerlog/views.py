@@ -9,6 +9,7 @@ from django.contrib.admin.views.decorators import staff_member_required
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import async_only_middleware
 from django.views.decorators.http import require_safe
@@ -46,7 +47,8 @@ def status_first(get_response: Any) -> Any:
     """Middleware: `/` answers whatever the Host header is. Health checks have odd ones."""
 
     async def middleware(request: HttpRequest) -> HttpResponse:
-        return await (status(request) if request.path == "/" else get_response(request))
+        asked = request.path == reverse("status")
+        return await (status(request) if asked else get_response(request))
 
     return middleware
 
