@@ -96,7 +96,6 @@ class Sampler:
             row.energy_total_wh or None,
             last_ts=float(row.ts),
             row_minute=row.ts // MINUTE_S,
-            blind=run is None,
         )
         if run and run.heard_at is not None and run.heard_at >= row.ts:
             channel.booked_wh = channel.runs.resume(run)

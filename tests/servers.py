@@ -66,6 +66,8 @@ class Process:
                 env=environment(database_url),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
+                # A shell ignores SIGINT for what it runs in the background, and so would the server.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     @property

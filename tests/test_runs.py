@@ -163,6 +163,18 @@ def test_the_open_run_is_told_again_when_the_counter_starts_anew() -> None:
     assert (line.told[-1].energy_wh, line.told[-1].counter_wh) == (6.0, 0.0)
 
 
+def test_the_open_run_is_told_again_when_the_counter_first_speaks_of_it() -> None:
+    line = Line()
+    line.says(0, apower_w=360.0, energy_total_wh=10.0)
+    line.says(20, apower_w=0.0)
+    line.says(40, apower_w=360.0)
+    line.says(60, apower_w=360.0, energy_total_wh=14.4)  # a little more than its power says
+    open_run = line.runs[1]
+    assert (open_run.energy_wh, open_run.counter_wh) == (pytest.approx(2.2), 14.4)
+    line.says(120, apower_w=360.0, energy_total_wh=20.4)
+    assert line.runs[1] is open_run, "and then not every minute"
+
+
 def test_a_moment_is_a_run_with_its_power_as_mean() -> None:
     assert Run(PUMP, SWITCH, T0, 430.0, ended_at=T0, end="lost contact").mean_w == 430.0
 
