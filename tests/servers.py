@@ -66,7 +66,7 @@ class Process:
                 env=environment(database_url),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                # A shell ignores SIGINT for what it runs in the background, and so would the server.
+                # What a shell runs in the background ignores SIGINT, and so would the server.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
