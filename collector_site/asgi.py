@@ -38,4 +38,5 @@ def end() -> None:
     leave.start()
 
 
+reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)

@@ -66,6 +66,19 @@ def minutes(text: str) -> int:
     return int(text)
 
 
+def rows(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{4,12}", text) or int(text) < 1000:
+        raise ValueError
+    return int(text)
+
+
+def folder(text: str) -> Path:
+    path = BASE_DIR / text
+    if path.exists() and not path.is_dir():
+        raise ValueError
+    return path
+
+
 def time_zone(text: str) -> str:
     try:
         return zoneinfo.ZoneInfo(text).key
@@ -198,6 +211,10 @@ SAMPLING_RULES = Rules(
         "CLOCK_TOLERANCE_S", "120", not_negative, "a number of seconds, 0 or more"
     ),
 )
+# Made when the collector starts. Ten thousand devices with three busy channels fill the default in
+# an hour; it takes about half a gigabyte.
+SPOOL_DIR = read("SPOOL_DIR", str(DATA_DIR), folder, "the path of a folder")
+SPOOL_MAX_ROWS = read("SPOOL_MAX_ROWS", "2000000", rows, "a whole number of rows, 1000 or more")
 
 # What follows is not to be set from outside.
 INSTALLED_APPS = [

@@ -32,7 +32,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.device_id: str | None = None
-        self.live, self.bad_frames = True, 0
+        self.live, self.bad_frames, self.outage = True, 0, row_writer.outages
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -69,7 +69,12 @@ class ShellyConsumer(AsyncWebsocketConsumer):
                 ):
                     self.sampler.restore(past)
         finally:  # a connection that is ended meanwhile has said it all the same
-            if due := self.sampler.feed(frame, now):
+            due = self.sampler.feed(frame, now)
+            if self.outage != row_writer.outages:
+                # The spool has to know the open runs, should it be asked for the past.
+                self.outage = row_writer.outages
+                due += self.sampler.leave(with_rows=True)
+            if due:
                 row_writer.submit(due)
 
     def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
@@ -92,7 +97,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         if self.device_id is not None and self.live:
             self.live = False
             traffic.went(self.device_id, self)
-            row_writer.submit(self.sampler.leave())
+            away = row_writer.failing_since is not None
+            row_writer.submit(self.sampler.leave(with_rows=away))
             logger.info("%s gone, %d bad frames", self.name, self.bad_frames)
 
     @property

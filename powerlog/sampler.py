@@ -95,6 +95,7 @@ class Sampler:
             row.current_a or None,
             row.energy_total_wh or None,
             last_ts=float(row.ts),
+            row=row,
             row_minute=row.ts // MINUTE_S,
         )
         if run and run.heard_at is not None and run.heard_at >= row.ts:
@@ -107,14 +108,18 @@ class Sampler:
             channel.booked_wh = channel.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
             channel.last_ts = max(float(row.ts), run.started_at)
 
-    def leave(self) -> list[Run]:
-        """Rule 8: the open runs as they stand, when the connection ends."""
-        return [
-            run
-            for device in self._devices.values()
-            for channel in device.channels.values()
-            for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
-        ]
+    def leave(self, *, with_rows: bool = False) -> list[Due]:
+        """Rule 8: the open runs as they stand, when the connection ends.
+
+        with_rows: each after the last row of its channel, which has been told already; for whoever
+        has to know the past without the database.
+        """
+        due: list[Due] = []
+        for device in self._devices.values():
+            for channel in device.channels.values():
+                for run in channel.runs.leave(channel.last_ts, channel.booked_wh):
+                    due += [channel.row, run] if with_rows and channel.row else [run]
+        return due
 
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.

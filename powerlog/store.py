@@ -7,6 +7,7 @@ most. All of it goes through the writer's own connection.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,12 @@ from powerlog.runs import Run
 from powerlog.sampler import Due, Past, Sample
 
 WRITER = "writer"
+INSERT_ROWS = """
+INSERT INTO power_logs
+    (timestamp, device_id, channel, apower_w, voltage_v, current_a, energy_total_wh, source)
+VALUES {rows}
+ON CONFLICT DO NOTHING
+"""
 # An ended run changes only when the counter has said more of it: told again, from an old log or by
 # a device's second socket, it is never opened anew, and its energy never counted twice.
 UPSERT_RUNS = """
@@ -45,41 +52,53 @@ SELECT * FROM power_logs WHERE id IN (
 )
 """
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+LAST_TS = FOR_EVER.timestamp()
 METERS_AT_ONCE = 400
+ROWS_AT_ONCE = 1000
 RUNS_AT_ONCE = 500
 
 
-def store(due: Sequence[Due]) -> None:
-    """Write rows and runs, all or nothing. Raises Django's database errors."""
+def fault(due: Due) -> str | None:
+    """Why no table can hold this, in a few words; None: every table can."""
+    for name, text, longest in (("device id", due.device_id, 100), ("channel", due.channel, 20)):
+        if not (0 < len(text) <= longest and text.isprintable()):
+            return name
+    if isinstance(due, Sample):
+        moments = [due.ts]
+        numbers = [due.apower_w, due.voltage_v, due.current_a, due.energy_total_wh]
+    else:
+        moments = [due.started_at, due.ended_at or 0.0, due.heard_at or 0.0]
+        numbers = [due.peak_w, due.counter_wh or 0.0, due.booked_wh, due.claim_ws]
+    if not all(map(isfinite, numbers)):
+        return "not a number"
+    return None if all(0 <= ts < LAST_TS for ts in moments) else "time"
+
+
+def store(due: Sequence[Due]) -> int:
+    """Write rows and runs, all or nothing. How many rows were new. Raises Django's errors."""
     rows = [each for each in due if isinstance(each, Sample)]
     runs = [each for each in due if isinstance(each, Run)]
     try:
         with transaction.atomic(using=WRITER):
-            _store_rows(rows)
+            new = sum(_insert(part) for part in batched(rows, ROWS_AT_ONCE))
             _store_runs(runs)
     except Exception:
         # Whatever went wrong, the next attempt begins with a connection that is known to be good.
         connections[WRITER].close()
         raise
+    return new
 
 
-def _store_rows(samples: Sequence[Sample]) -> None:
-    models.PowerLog.objects.using(WRITER).bulk_create(
-        (
-            models.PowerLog(
-                timestamp=_moment(sample.ts),
-                device_id=sample.device_id,
-                channel=sample.channel,
-                apower_w=sample.apower_w,
-                voltage_v=sample.voltage_v,
-                current_a=sample.current_a,
-                energy_total_wh=sample.energy_total_wh,
-                source=sample.source,
-            )
-            for sample in samples
-        ),
-        ignore_conflicts=True,
-    )
+def _insert(samples: Sequence[Sample]) -> int:
+    adapt = connections[WRITER].ops.adapt_datetimefield_value
+    values: list[Any] = []
+    for row in samples:
+        values += [adapt(_moment(row.ts)), row.device_id, row.channel, row.apower_w, row.voltage_v]
+        values += [row.current_a, row.energy_total_wh, row.source]
+    places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(samples))
+    with connections[WRITER].cursor() as cursor:
+        cursor.execute(INSERT_ROWS.format(rows=places), values)
+        return cursor.rowcount
 
 
 def _store_runs(told: Iterable[Run]) -> None:

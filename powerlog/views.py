@@ -1,6 +1,7 @@
 """Pages: the operator's health line at `/`, and the pump's day for staff."""
 
 import time
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -33,9 +34,10 @@ async def status(request: HttpRequest) -> HttpResponse:
         "frames": traffic.frames,
         "bad frames": traffic.bad_frames,
         "rows written": row_writer.written,
-        "rows waiting": row_writer.waiting,
-        "rows refused": row_writer.refused,
-        "rows lost": row_writer.lost,
+        "rows waiting": row_writer.backlog.waiting,
+        "rows rejected": _by_reason(row_writer.rejected),
+        "rows lost": row_writer.backlog.lost,
+        "spool": _spool(),
         "last write": _last_write(),
     }
     text = "".join(f"{name}: {value}\n" for name, value in lines.items())
@@ -51,6 +53,21 @@ def status_first(get_response: Any) -> Any:
         return await (status(request) if asked else get_response(request))
 
     return middleware
+
+
+def _by_reason(counts: Counter[str]) -> str:
+    """The sum, and what it is made of."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return f"{counts.total()} ({reasons})" if reasons else "0"
+
+
+def _spool() -> str:
+    backlog = row_writer.backlog
+    oldest_at = backlog.spool and backlog.spool.oldest_at
+    if not oldest_at:
+        return "empty"
+    rows = "1 row" if backlog.spooled == 1 else f"{backlog.spooled} rows"
+    return f"{rows}, the oldest {_ago(oldest_at)} old"
 
 
 def _last_write() -> str:

@@ -23,9 +23,10 @@ class Database:
         self.batches: list[list[Sample]] = []
         self.fault: Callable[[Sequence[Sample]], None] = lambda rows: None
 
-    def store(self, rows: Sequence[Sample]) -> None:
+    def store(self, rows: Sequence[Sample]) -> int:
         self.fault(rows)
         self.batches.append(list(rows))
+        return len(rows)
 
     @property
     def rows(self) -> list[Sample]:

@@ -34,9 +34,10 @@ def until(condition: Callable[[], Any]) -> Any:
     return value
 
 
-def environment(database_url: str) -> dict[str, str]:
+def environment(database_url: str, folder: Path) -> dict[str, str]:
     return os.environ | {
         "DATABASE_URL": database_url,
+        "SPOOL_DIR": str(folder / "spool"),
         "DJANGO_SETTINGS_MODULE": "collector_site.settings",
         "PYTHONUNBUFFERED": "1",
     }
@@ -47,7 +48,7 @@ def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=environment(database_url),
+        env=environment(database_url, ROOT / "data"),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -63,7 +64,7 @@ class Process:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
-                env=environment(database_url),
+                env=environment(database_url, log.parent),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 # What a shell runs in the background ignores SIGINT, and so would the server.

@@ -11,11 +11,13 @@ os.environ |= dict.fromkeys(
         "DEBUG",
         "MAX_BLIND_GAP_MIN",
         "POWER_THRESHOLD_W",
+        "SPOOL_MAX_ROWS",
         "TIME_ZONE",
     ),
     "",
 )
 os.environ["SECRET_KEY"] = "only-for-the-tests"
+os.environ["SPOOL_DIR"] = tempfile.mkdtemp(prefix="collector-tests-spool-")
 os.environ["DATABASE_URL"] = f"sqlite:///{tempfile.gettempdir()}/never-used.sqlite3"
 
 from collector_site.settings import *  # noqa: F403

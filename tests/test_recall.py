@@ -23,7 +23,8 @@ async def test_the_past_is_asked_for_when_what_was_accepted_before_is_written(
     seen: list[int] = []
 
     def recall(meters: Sequence[tuple[str, str]]) -> list[Past]:
-        seen.append(len(database.rows))
+        if ("", "") not in meters:  # else it only wants to know whether there is a database
+            seen.append(len(database.rows))
         return [Past(sample(9, device_id=device_id)) for device_id, _ in meters]
 
     writer = RowWriter(database.store, recall, linger_s=0.02)

@@ -40,6 +40,8 @@ def test_the_settings_are_all_found() -> None:
         "POWER_THRESHOLD_W",
         "MAX_BLIND_GAP_MIN",
         "CLOCK_TOLERANCE_S",
+        "SPOOL_DIR",
+        "SPOOL_MAX_ROWS",
     }
 
 

@@ -164,7 +164,7 @@ def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyP
 
     connections["writer"].ensure_connection()
     with monkeypatch.context() as patched:
-        patched.setattr("powerlog.store._store_rows", fail)
+        patched.setattr("powerlog.store._store_runs", fail)
         with pytest.raises(OperationalError):
             store([sample(0)])
     assert connections["writer"].connection is None

@@ -57,7 +57,7 @@ def test_the_status_counts_devices_frames_and_rows(
     monkeypatch.setitem(traffic.devices, "pump", object())
     monkeypatch.setattr(traffic, "bad_frames", 3)
     monkeypatch.setattr(row_writer, "written", 1234)
-    monkeypatch.setattr(row_writer, "_in_hand", 7)
+    monkeypatch.setattr(row_writer.backlog, "accepted", row_writer.backlog.done + 7)
     lines = health(client)
     assert lines["devices connected"] == "1"
     assert lines["bad frames"] == "3"

@@ -1,0 +1,86 @@
+"""Rule 8 of the sampler, the questions: what is known of the channels of a device that is back.
+
+A question is asked of the database when all that had been accepted when it came is in there or in
+the spool; what the spool knows is newer and goes on top.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from powerlog.backlog import Backlog
+from powerlog.sampler import Due, Past
+
+Meter = tuple[str, str]  # device_id, channel
+
+
+class Recall(NamedTuple):
+    """A question. accepted is what it waits for; without an answer `otherwise` is written."""
+
+    meters: Sequence[Meter]
+    accepted: int
+    at: float
+    answer: Future[list[Past]]
+    otherwise: Callable[[], Sequence[Due]]
+
+
+class Recalls:
+    """Asked on the event loop, answered by other threads."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._pending: list[Recall] = []
+        self._lock = threading.Lock()
+        # Those whose answer has not yet arrived with the device; many, when a fleet is back.
+        self._asking: dict[Future[list[Past]], Recall] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    async def ask(
+        self, meters: Sequence[Meter], otherwise: Callable[[], Sequence[Due]], limit_s: float
+    ) -> list[Past]:
+        """What is known; nothing after limit_s: without the past rather than not at all."""
+        answer: Future[list[Past]] = Future()
+        asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
+        self._asking[answer] = asked
+        self.put_back([asked])
+        self._backlog.awake()
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(answer), limit_s)
+        except TimeoutError:
+            return []
+        finally:
+            del self._asking[answer]
+
+    def take(self, age_s: float = 0.0) -> list[Recall]:
+        """Those that can be asked now, and are at least so old."""
+        done, before = self._backlog.done, time.monotonic() - age_s
+        ready: list[Recall] = []
+        others: list[Recall] = []
+        with self._lock:
+            for each in self._pending:
+                can = each.accepted <= done and each.at <= before
+                (ready if can else others).append(each)
+            self._pending = others
+        return ready
+
+    def put_back(self, asked: Iterable[Recall]) -> None:
+        with self._lock:
+            self._pending += asked
+
+    def past(self, asked: Recall, known: dict[Meter, Past]) -> list[Past]:
+        """What is known from the database, and what the spool has on top."""
+        past = (self._backlog.past(*meter, known.get(meter)) for meter in asked.meters)
+        return [found for found in past if found]
+
+    def reply(self, asked: Recall, past: list[Past]) -> None:
+        if asked.answer.set_running_or_notify_cancel():
+            asked.answer.set_result(past)
+
+    def unanswered(self) -> list[Due]:
+        """At the end: what is due without the answers that the devices still wait for."""
+        return [due for asked in self._asking.values() for due in asked.otherwise()]
