@@ -137,12 +137,20 @@ class RowWriter:
 
     def _drain(self) -> None:
         self._write([])  # nothing, to see whether the database is there
-        while (batch := self._next_batch()) is not None:
-            if self._write(batch):
-                self.backlog.finish()
-                self._answer()
-            self.asking_since = None
+        while self._write_next():
+            pass
         connections.close_all()
+
+    def _write_next(self) -> bool:
+        """False: that was all."""
+        batch = self._next_batch()
+        if batch is None:
+            return False
+        if self._write(batch):
+            self.backlog.finish()
+            self._answer()
+        self.asking_since = None
+        return True
 
     def _next_batch(self) -> list[Due] | None:
         """Rows in the order of their minutes, then runs in the order in which they were told.
@@ -243,13 +251,16 @@ class RowWriter:
 
     def _keep(self) -> None:
         while not self._ended.wait(TICK_S):
-            asking = self.asking_since
-            if asking and time.time() - asking > SLOW_S:
-                self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
-            age_s = self.backlog.age_s
-            if age_s > self._hold_s or (age_s and self.failing_since is not None):
-                self.backlog.save()
-            self._answer_without_database()
+            self._look_after()
+
+    def _look_after(self) -> None:
+        asking = self.asking_since
+        if asking and time.time() - asking > SLOW_S:
+            self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
+        age_s = self.backlog.age_s
+        if age_s > self._hold_s or (age_s and self.failing_since is not None):
+            self.backlog.save()
+        self._answer_without_database()
 
     def _answer_without_database(self) -> None:
         away = self.failing_since is not None
