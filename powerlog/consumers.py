@@ -81,7 +81,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
         if not self.bad_frames:
             logger.warning("%s: no frame (%s): %.75r", self.name, why, message[:75])
-        traffic.bad_frames += 1
+        traffic.rejected[str(why)] += 1
         self.bad_frames += 1
 
     async def met(self, device_id: str) -> None:

@@ -1,5 +1,6 @@
 """What this process has on its sockets now and has seen on them, for the status page."""
 
+from collections import Counter
 from typing import Any
 
 
@@ -9,7 +10,12 @@ class Traffic:
     def __init__(self) -> None:
         self.devices: dict[str, Any] = {}
         self.frames = 0
-        self.bad_frames = 0
+        # Of a few fixed words each, never of what was received: `/` shows them all.
+        self.rejected: Counter[str] = Counter()
+
+    @property
+    def bad_frames(self) -> int:
+        return self.rejected.total()
 
     def came(self, device_id: str, connection: Any) -> Any:
         """The newest connection of a device is its live one. Returns the one before, if any."""

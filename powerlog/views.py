@@ -32,7 +32,7 @@ async def status(request: HttpRequest) -> HttpResponse:
         "collector": "running",
         "devices connected": len(traffic.devices),
         "frames": traffic.frames,
-        "bad frames": traffic.bad_frames,
+        "bad frames": _by_reason(traffic.rejected),
         "rows written": row_writer.written,
         "rows waiting": row_writer.backlog.waiting,
         "rows rejected": _by_reason(row_writer.rejected),

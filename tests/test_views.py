@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,13 +56,21 @@ def test_the_status_counts_devices_frames_and_rows(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(traffic.devices, "pump", object())
-    monkeypatch.setattr(traffic, "bad_frames", 3)
+    rejected = Counter({"src is missing or not a string": 1, "not JSON": 2})
+    monkeypatch.setattr(traffic, "rejected", rejected)
     monkeypatch.setattr(row_writer, "written", 1234)
     monkeypatch.setattr(row_writer.backlog, "accepted", row_writer.backlog.done + 7)
     lines = health(client)
     assert lines["devices connected"] == "1"
-    assert lines["bad frames"] == "3"
+    assert lines["bad frames"] == "3 (2 not JSON, 1 src is missing or not a string)"
     assert (lines["rows written"], lines["rows waiting"]) == ("1234", "7")
+
+
+def test_the_status_of_a_process_without_a_bad_frame_has_no_reasons(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "rejected", Counter())
+    assert health(client)["bad frames"] == "0"
 
 
 def test_the_status_says_whether_the_last_write_worked(
