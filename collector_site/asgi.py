@@ -15,6 +15,7 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
+from powerlog import limits
 from powerlog.traffic import traffic
 from powerlog.urls import websocket_urlpatterns
 from powerlog.writer import row_writer
@@ -38,5 +39,6 @@ def end() -> None:
     leave.start()
 
 
+limits.apply()
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)

@@ -1,0 +1,124 @@
+"""What a stranger can cost: limits on every connection, whichever way Daphne was started.
+
+Daphne's own options reach only a server that is made with them. The two classes here take the
+place of Daphne's in every server of this process: of a WebSocket, and of a request for a page.
+The promise: what a connection holds in memory is bounded, and nothing that arrives on it makes a
+traceback. Silence is Daphne's business: it ends a request that stops half-way after a minute, and
+a WebSocket that answers no ping as well.
+"""
+
+import logging
+from typing import Any
+
+import daphne.http_protocol
+from daphne.http_protocol import WebRequest
+from daphne.server import reactor
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+
+from powerlog.traffic import traffic
+
+logger = logging.getLogger(__name__)
+
+# Bytes of a message, and of what is sent to a page. The longest status of a Shelly is below 64 KB.
+MAX_MESSAGE = 1024 * 1024
+# Bytes of messages that wait to be handled before no more are read; the kernel holds more of them,
+# and then the sender. A device says as much in half an hour.
+MAX_WAITING = 256 * 1024
+MESSAGE_OVERHEAD = 256  # what a message weighs in Python beside its text
+LOOK_AGAIN_S = 0.01
+
+
+class DeviceSocket(WebSocketProtocol):
+    """A WebSocket that is read no faster than it is handled, and takes what it is answered."""
+
+    # Autobahn takes an option from the factory only where the class has none.
+    maxMessagePayloadSize = maxFramePayloadSize = MAX_MESSAGE
+    waiting = 0  # bytes of messages since the last time that none waited
+    messages_wait = answers_wait = False
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        # So that the transport says when its buffer is full: a flood of pings is one of pongs.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self.application_queue.empty():
+            self.waiting = 0
+        self.waiting += len(payload) + MESSAGE_OVERHEAD
+        super().onMessage(payload, isBinary)
+        if self.waiting > MAX_WAITING and not self.messages_wait:
+            self.messages_wait = True
+            self.transport.pauseProducing()
+            reactor.callLater(LOOK_AGAIN_S, self.catch_up)
+
+    def catch_up(self) -> None:
+        """Read on once no message waits; the queue does not tell when that is."""
+        if self.application_queue.empty():
+            self.messages_wait = False
+            self.read_on()
+        elif self.state != self.STATE_CLOSED:
+            reactor.callLater(LOOK_AGAIN_S, self.catch_up)
+
+    def read_on(self) -> None:
+        if not (self.messages_wait or self.answers_wait):
+            self.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        self.answers_wait = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.answers_wait = False
+        self.read_on()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; Twisted wants to say so."""
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        # Daphne learns a moment later that a socket is closed, and sending would raise until then.
+        if self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
+            super().handle_reply(message)
+
+    def _fail_connection(self, code: int, reason: str) -> None:
+        """Say why, once. A message that is too long is closed with 1009, all else just dropped."""
+        too_long = code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG
+        if not self.failedByMe:
+            traffic.frames += 1
+            traffic.rejected["too long" if too_long else "no WebSocket frame"] += 1
+            address = ":".join(map(str, self.client_addr or ["a stranger"]))
+            logger.warning("%s: cut off (%d), %s", address, code, reason)
+        # Where the peer is to hear of it the rest of its message is read, and thrown away, until
+        # it has: for a second at most.
+        self.failByDrop = not too_long
+        super()._fail_connection(code, reason)
+
+
+class PageRequest(WebRequest):
+    """A request whose body is short, and whose headers Daphne can read."""
+
+    refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(length)
+        # None is "in chunks, and who knows how many": no browser sends that.
+        if length is None or length > MAX_MESSAGE:
+            self.refused = True
+            self.channel.write(b"HTTP/1.1 413 Content Too Large\r\n\r\n")
+            self.channel.loseConnection()
+
+    def process(self) -> Any:
+        if self.refused:
+            return None
+        # Daphne believes whoever says that the site is somewhere else, and then finds no page.
+        self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
+        if not all(map(bytes.isascii, offered)):
+            return self.basic_error(400, b"Bad Request", "Invalid header value")
+        return super().process()
+
+
+def apply() -> None:
+    """Let every server of this process make its connections of these classes."""
+    WebSocketFactory.protocol = DeviceSocket
+    daphne.http_protocol.WebRequest = PageRequest

@@ -1,0 +1,99 @@
+"""What a connection holds in memory, as far as it can be seen without a server."""
+
+import asyncio
+from collections.abc import Callable
+from unittest.mock import Mock
+
+import pytest
+
+from powerlog import limits
+from powerlog.limits import MAX_MESSAGE, MAX_WAITING, MESSAGE_OVERHEAD, DeviceSocket
+
+Later = list[Callable[[], None]]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """What is to be done later; calling it is left to the test."""
+    calls: Later = []
+    monkeypatch.setattr(limits.reactor, "callLater", lambda delay_s, call: calls.append(call))
+    return calls
+
+
+@pytest.fixture
+def socket() -> DeviceSocket:
+    socket = DeviceSocket()
+    socket.state = socket.STATE_OPEN
+    socket.client_addr = ["198.51.100.7", 4711]
+    socket.application_queue = asyncio.Queue()
+    socket.transport = Mock()
+    return socket
+
+
+def is_read(socket: DeviceSocket) -> bool:
+    """What the transport was told last, if anything."""
+    told = [name for name, *_ in socket.transport.mock_calls if name.endswith("Producing")]
+    return told[-1:] != ["pauseProducing"]
+
+
+def test_a_socket_whose_messages_wait_is_read_on_when_none_waits_any_more(
+    socket: DeviceSocket, later: Later
+) -> None:
+    for _ in range(MAX_WAITING // (1000 + MESSAGE_OVERHEAD)):
+        socket.onMessage(b"x" * 1000, False)
+    assert is_read(socket)
+    socket.onMessage(b"x" * 1000, False)
+    assert not is_read(socket)
+    while not socket.application_queue.empty():
+        later.pop()()
+        assert not is_read(socket)
+        socket.application_queue.get_nowait()
+    later.pop()()
+    assert is_read(socket)
+    assert later == []
+
+
+def test_the_smallest_messages_weigh_something(socket: DeviceSocket, later: Later) -> None:
+    for _ in range(2000):
+        socket.onMessage(b"", False)
+    assert not is_read(socket)
+    assert len(later) == 1
+
+
+def test_a_socket_whose_messages_are_handled_is_always_read(
+    socket: DeviceSocket, later: Later
+) -> None:
+    for _ in range(1000):
+        socket.onMessage(b"x" * 1000, False)
+        socket.application_queue.get_nowait()
+    assert is_read(socket)
+    assert later == []
+
+
+def test_a_closed_socket_is_not_waited_for(socket: DeviceSocket, later: Later) -> None:
+    socket.onMessage(b"x" * MAX_MESSAGE, False)
+    socket.state = socket.STATE_CLOSED
+    later.pop()()
+    assert later == []
+
+
+def test_a_socket_that_does_not_take_its_answers_is_not_read(
+    socket: DeviceSocket, later: Later
+) -> None:
+    socket.pauseProducing()
+    assert not is_read(socket)
+    socket.onMessage(b"x" * MAX_WAITING, False)
+    socket.resumeProducing()
+    assert not is_read(socket)  # now its messages wait
+    socket.application_queue.get_nowait()
+    later.pop()()
+    assert is_read(socket)
+
+
+@pytest.mark.parametrize("state", [DeviceSocket.STATE_CLOSING, DeviceSocket.STATE_CLOSED])
+def test_what_is_said_to_a_socket_that_has_just_been_closed_is_lost_without_a_word(
+    socket: DeviceSocket, state: int
+) -> None:
+    socket.state = state
+    socket.handle_reply({"type": "websocket.send", "text": "Shelly.GetStatus"})
+    assert not socket.transport.mock_calls
