@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from powerlog.protocol import BOOTSTRAP, Frame, FrameError, MinuteRecord, Reading, parse
 
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
+from .rubbish import MESSAGES
 
 
 def channels_of(frame: Frame) -> set[str]:
@@ -213,6 +214,24 @@ def test_a_frame_error_says_why() -> None:
         parse("{")
     with pytest.raises(FrameError, match="1 to 100 printable"):
         parse(text(src="", method="NotifyEvent"))
+
+
+def test_the_reasons_are_few_and_repeat_nothing_of_the_text() -> None:
+    reasons = set()
+    for message in MESSAGES.values():
+        try:
+            parse(message if isinstance(message, str) else "")
+        except FrameError as exc:
+            reasons.add(str(exc))
+    assert reasons == {
+        "not JSON",
+        "not a JSON object",
+        "nested too deeply",
+        "src is missing or not a string",
+        "src is not 1 to 100 printable characters",
+        "neither a method nor a result nor an error",
+        "a status without params",
+    }
 
 
 def test_an_odd_character_in_a_foreign_component_does_not_cost_the_frame() -> None:
