@@ -6,6 +6,7 @@ PostgreSQL is a real one from a wheel, in a temporary folder, for the length of 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from collector_site.settings import databases
 from powerlog.writer import RowWriter
 
 from .doubles import Database
+from .postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -94,6 +96,13 @@ def new_postgres(postgres_url: str) -> Callable[[], str]:
         return postgres_url.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of the test's own, not started yet; nobody else minds when it goes away."""
+    with closing(Postgres()) as server:
+        yield server
 
 
 @pytest.fixture
