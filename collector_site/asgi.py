@@ -8,6 +8,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from daphne.server import reactor
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.signals import connection_created
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "collector_site.settings")
 try:
@@ -16,6 +17,7 @@ except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
 from powerlog import limits
+from powerlog.outage import limit_statements
 from powerlog.traffic import traffic
 from powerlog.urls import websocket_urlpatterns
 from powerlog.writer import row_writer
@@ -40,5 +42,6 @@ def end() -> None:
 
 
 limits.apply()
+connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)

@@ -167,7 +167,9 @@ def databases(url: str) -> dict[str, dict[str, Any]]:
     # A host that has vanished is noticed after half a minute, not after a quarter of an hour.
     options |= {"connect_timeout": 5, "tcp_user_timeout": 30_000} | options
     writer = default | {"OPTIONS": options, "CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
-    pool = {"min_size": 1, "max_size": 10, "timeout": 5}
+    # By itself a pool waits ever longer between two attempts to reconnect, up to minutes; one that
+    # gives up at once tries again for the next page.
+    pool = {"min_size": 1, "max_size": 10, "timeout": 3, "reconnect_timeout": 3}
     # Checked before use: a pooled connection does not outlive a restart of PostgreSQL.
     default = default | {"OPTIONS": options | {"pool": pool}, "CONN_HEALTH_CHECKS": True}
     return {"default": default, "writer": writer}
@@ -230,10 +232,12 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "powerlog.views.status_first",
+    "powerlog.outage.in_time",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "powerlog.outage.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -272,13 +276,22 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "no_outages": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        }
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "powerlog": {"level": "INFO"},
-        # 404 and 400 are the business of whoever asked.
-        "django.request": {"level": "ERROR"},
+        # 404 and 400 are the business of whoever asked. 503 is a database that is away: the writer
+        # says it once.
+        "django.request": {"level": "ERROR", "filters": ["no_outages"]},
+        # A warning every second for a page that is waited for by nobody any more.
+        "daphne.server": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # A warning for every attempt to reconnect; the writer says it once.
         "psycopg.pool": {"level": "ERROR"},

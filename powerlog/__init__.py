@@ -14,6 +14,7 @@ Data goes one way:
     models       PowerLog and Run, the tables power_logs and runs
     stats        the rows of a day -> the figures and the picture of a pump's day
     admin, views what staff see; `/` for the operator
+    outage       what pages say while the database is away
 
 simulator is the other end of the wire: a Shelly that does not exist, for `manage.py simulate`.
 truth knows what really happened: lives of devices to try the core with, for `manage.py score`.
