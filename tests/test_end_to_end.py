@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from powerlog.protocol import BOOTSTRAP
 
 from .frames import NO_HANDLER, PUMP, answer, delta, full, meter
-from .servers import Process, Server, daphne, free_port, manage, running, serve, until
+from .servers import Process, Server, daphne, manage, running, serve, until
 
 
 @contextmanager
@@ -251,36 +251,6 @@ def test_rubbish_hurts_nobody_else(new_database: str, tmp_path: Path) -> None:
         assert server.answers()
         assert server.output.count(": no frame (") == 1
         assert "Traceback" not in server.output
-
-
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("nonsense", "error: DATABASE_URL must be "),
-        (
-            "postgresql://nobody:geheim@127.0.0.1:1/none",
-            'error: the database of DATABASE_URL: connection failed: connection to server at "127.',
-        ),
-        (
-            "postgresql://nobody:geheim@127.0.0.1:1/none?bogus=1",
-            "error: the database of DATABASE_URL: invalid connection option",
-        ),
-        (
-            f"sqlite:///{__file__}",
-            "error: the database of DATABASE_URL: file is not a database",
-        ),
-        (
-            "sqlite:////no/such/folder/rows.sqlite3",
-            "error: the database of DATABASE_URL: unable to open database file",
-        ),
-    ],
-)
-def test_a_wrong_database_is_one_line(url: str, says: str) -> None:
-    ended = manage("serve", "--port", str(free_port()), database_url=url)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(says)
-    assert ended.stderr.count("\n") == 1
-    assert "geheim" not in ended.stderr
 
 
 def test_any_command_says_in_one_line_why_the_database_does_not_answer() -> None:

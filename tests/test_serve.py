@@ -2,18 +2,123 @@
 
 import io
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 
+from powerlog.management.commands import serve
 from powerlog.management.commands.serve import (
     Command,
     create_first_staff_user,
     lan_address,
     refuse_unless_free,
 )
+
+
+class Connections(dict):
+    """Django's connections, of which the writer's fails as it is told."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        super().__init__(writer=self)
+        self.fault = fault
+
+    def ensure_connection(self) -> None:
+        if self.fault:
+            raise self.fault
+
+    def close_all(self) -> None:
+        pass
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    connections = Connections()
+    monkeypatch.setattr(serve, "connections", connections)
+    monkeypatch.setattr(serve, "RETRY_S", 0)
+    return connections
+
+
+def in_turn(*outcomes: Any) -> Callable[[], Any]:
+    """A function that returns these, or raises those that are exceptions."""
+    waiting = list(outcomes)
+
+    def take() -> Any:
+        outcome = waiting.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return take
+
+
+def test_each_reason_of_a_database_that_is_away_is_told_once(
+    connected: Connections, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = Command()
+    for reason in ("Connection\nrefused", "starting up", "Connection\nrefused", "starting up"):
+        connected.fault = OperationalError(reason)
+        assert not command.try_to_set_up()
+    first, second = caplog.messages
+    assert first.endswith(": Connection refused")
+    assert second.endswith(": starting up")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        DatabaseError("file is not a database"),
+        ProgrammingError('invalid connection option "bogus"'),
+        OperationalError('connection is bad: invalid sslmode value: "bogus"'),
+    ],
+)
+def test_a_wrong_setting_is_no_database_that_is_away(
+    connected: Connections, fault: DatabaseError
+) -> None:
+    connected.fault = fault
+    with pytest.raises(DatabaseError) as caught:
+        Command().try_to_set_up()
+    assert caught.value is fault
+
+
+def test_it_tries_until_the_database_is_there_whoever_else_sets_it_up(
+    connected: Connections, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = Command()
+    quicker = ProgrammingError("relation exists"), IntegrityError("admin exists")
+    gone = OperationalError("server closed the connection"), InterfaceError("it is closed")
+    monkeypatch.setattr(command, "set_up", in_turn(*quicker, *gone, None))
+    command.keep_trying()
+    assert len(caplog.records) == 4
+
+
+def test_what_no_waiting_cures_is_one_line_and_the_server_goes_on(
+    connected: Connections, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = Command()
+    somebody_else = CommandError("the name admin belongs to somebody else")
+    monkeypatch.setattr(command, "set_up", in_turn(somebody_else))
+    command.keep_trying()
+    assert caplog.messages == [f"the database cannot be set up: {somebody_else}"]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+def test_what_it_sets_up_it_says_and_the_password_only_once() -> None:
+    out = io.StringIO()
+    for _ in range(2):
+        Command(stdout=out).set_up()
+    assert out.getvalue().count("The database is set up: ") == 2
+    assert out.getvalue().count("  admin / ") == 1
 
 
 @pytest.mark.django_db

@@ -1,7 +1,10 @@
 """`manage.py serve`: set up what is missing, say where everything is, and run the collector."""
 
+import logging
 import secrets
 import socket
+import threading
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,16 +13,25 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.urls import reverse
+
+from powerlog.store import WRITER
+
+logger = logging.getLogger(__name__)
 
 # Devices of a whole fleet come back within the same second; the default of 50 turns them away.
 BACKLOG = 1024
+RETRY_S = 2.0
 
 
 class Command(BaseCommand):
     help = "Set up the database, create the first staff user, and run the collector."
     requires_migrations_checks = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.told: set[str] = set()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="0.0.0.0", help="address to listen on (0.0.0.0)")
@@ -27,16 +39,59 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         refuse_unless_free(host, port)
-        connections["writer"].ensure_connection()  # fails at once, where the pool would wait
-        call_command("migrate", verbosity=0, interactive=False)
-        database = settings.DATABASES["default"]
-        self.stdout.write(f"The database is set up: {database['NAME']}")
-        if password := create_first_staff_user():
-            self.stdout.write("The first staff user, shown this once (change it in the admin):")
-            self.stdout.write(f"  admin / {password}")
+        if not self.try_to_set_up():
+            threading.Thread(target=self.keep_trying, name="set-up", daemon=True).start()
         self.say_where(lan_address() if host in ("0.0.0.0", "::") else host, port)
         self.stdout.flush()
         run(host, port)
+
+    def keep_trying(self) -> None:
+        """Set the database up as soon as it is there; the server runs meanwhile."""
+        try:
+            while not self.try_to_set_up():
+                time.sleep(RETRY_S)
+        except (CommandError, DatabaseError) as exc:
+            # Too late to refuse the start; and what is wrong here no waiting will cure.
+            logger.error("the database cannot be set up: %s", one_line(exc))
+
+    def try_to_set_up(self) -> bool:
+        """False while the database is away, which is logged once for each reason.
+
+        Raises DatabaseError for a wrong setting: what no connection can be made with, ever.
+        """
+        try:
+            connections[WRITER].ensure_connection()
+        except OperationalError as exc:
+            if str(exc).startswith("connection is bad: invalid "):  # libpq, of a wrong option
+                raise
+            return self.tell_once(exc)
+        try:
+            self.set_up()
+        except (DatabaseError, InterfaceError) as exc:
+            # Gone in the middle; or another server, started at the same moment, was quicker with
+            # a table or with the first user, and next time finds it there.
+            return self.tell_once(exc)
+        finally:
+            connections.close_all()
+        return True
+
+    def tell_once(self, exc: Exception) -> bool:
+        if (reason := one_line(exc)) not in self.told:
+            self.told.add(reason)
+            logger.error(
+                "the database cannot be set up yet, it is tried every %.0f s: %s", RETRY_S, reason
+            )
+        return False
+
+    def set_up(self) -> None:
+        # Through the writer's connection, which fails at once where the pool would wait.
+        call_command("migrate", database=WRITER, verbosity=0, interactive=False)
+        password = create_first_staff_user()
+        self.stdout.write(f"The database is set up: {settings.DATABASES[WRITER]['NAME']}")
+        if password:
+            self.stdout.write("The first staff user, shown this once (change it in the admin):")
+            self.stdout.write(f"  admin / {password}")
+        self.stdout.flush()
 
     def say_where(self, host: str, port: int) -> None:
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -75,6 +130,10 @@ def create_first_staff_user() -> str | None:
     password = secrets.token_urlsafe(12)
     users.create_superuser("admin", password=password)
     return password
+
+
+def one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())
 
 
 def lan_address() -> str:
