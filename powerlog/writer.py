@@ -137,6 +137,7 @@ class RowWriter:
 
     def _drain(self) -> None:
         self._write([])  # nothing, to see whether the database is there
+        self.asking_since = None
         while self._write_next():
             pass
         connections.close_all()
