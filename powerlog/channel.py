@@ -125,3 +125,10 @@ class Channel(msgspec.Struct, gc=False):
 
     def start(self, at: float, watts: float) -> Run:
         return self.runs.start(Run(self.device_id, self.key, at, watts, self.booked_wh))
+
+
+class Device(msgspec.Struct):
+    """One device's channels, and how far its clock is ahead of the collector's (rule 2)."""
+
+    channels: dict[str, Channel] = {}  # msgspec copies a mutable default
+    clock_offset_s: float = 0.0

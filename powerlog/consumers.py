@@ -26,19 +26,18 @@ class ShellyConsumer(AsyncWebsocketConsumer):
     clock = staticmethod(time.time)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        # Instead of Channels' dispatch, which starts a task per message (160 µs of CPU a frame in
-        # a burst on 200 sockets, 40 with this loop) and hops to a thread that all sockets share,
-        # where one slow database call would hold up every frame of every device.
+        # Instead of Channels' dispatch, which starts a task per message (120 µs of CPU a frame) and
+        # hops to a thread that all sockets share, where one slow page would hold up every frame.
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.device_id: str | None = None
-        self.live, self.bad_frames, self.outage = True, 0, row_writer.outages
+        self.live, self.bad_frames, self.outages = True, 0, row_writer.outages
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
                     await self.connect()
                 elif self.live:
-                    await self.receive(message.get("text"), message.get("bytes"))
+                    await self.take(message)
                     if not traffic.frames % 100:
                         await asyncio.sleep(0)  # a flood on one socket must not starve the others
         finally:
@@ -49,33 +48,28 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         for request in protocol.BOOTSTRAP:
             await self.send(text_data=request)
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    async def take(self, message: dict[str, Any]) -> None:
         traffic.frames += 1
-        now = self.clock()
+        now = message.get("at") or self.clock()
         try:
-            frame = protocol.parse(text_data or "")  # a binary message is none
+            frame = protocol.parse(message.get("text") or "")  # a binary message is none
         except protocol.FrameError as exc:
-            self.reject(exc, text_data or bytes_data or "")
+            self.reject(exc, message.get("text") or message.get("bytes") or "")
             return
         if self.device_id is None:
             await self.met(frame.device_id)
         try:
             if new := self.sampler.strangers(frame):
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
-                for past in await row_writer.past(
-                    frame.device_id,
-                    new,
-                    lambda: self.sampler.feed(frame, now) + self.sampler.leave(),
-                ):
+                untold = lambda: self.sampler.feed(frame, now) + self.sampler.leave()  # noqa: E731
+                for past in await row_writer.past(frame.device_id, new, untold):
                     self.sampler.restore(past)
         finally:  # a connection that is ended meanwhile has said it all the same
-            due = self.sampler.feed(frame, now)
-            if self.outage != row_writer.outages:
-                # The spool has to know the open runs, should it be asked for the past.
-                self.outage = row_writer.outages
-                due += self.sampler.leave(with_rows=True)
-            if due:
+            if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
+        if self.outages != row_writer.outages:
+            self.outages = row_writer.outages
+            row_writer.remember(self.sampler.past())
 
     def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
@@ -97,8 +91,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         if self.device_id is not None and self.live:
             self.live = False
             traffic.went(self.device_id, self)
-            away = row_writer.failing_since is not None
-            row_writer.submit(self.sampler.leave(with_rows=away))
+            row_writer.submit(self.sampler.leave())
+            row_writer.remember(self.sampler.past())
             logger.info("%s gone, %d bad frames", self.name, self.bad_frames)
 
     @property

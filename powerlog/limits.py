@@ -8,6 +8,7 @@ a WebSocket that answers no ping as well.
 """
 
 import logging
+import time
 from typing import Any
 
 import daphne.http_protocol
@@ -43,10 +44,16 @@ class DeviceSocket(WebSocketProtocol):
         self.transport.registerProducer(self, True)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """As Daphne's own, but that a message bears the moment at which it was received: one may
+        wait for the past of its device for seconds, and an answer has no other time."""
+        if self.muted:
+            return
         if self.application_queue.empty():
             self.waiting = 0
         self.waiting += len(payload) + MESSAGE_OVERHEAD
-        super().onMessage(payload, isBinary)
+        now = self.last_ping = time.time()
+        data = {"bytes": payload} if isBinary else {"text": payload.decode()}
+        self.application_queue.put_nowait({"type": "websocket.receive", "at": now, **data})
         if self.waiting > MAX_WAITING and not self.messages_wait:
             self.messages_wait = True
             self.transport.pauseProducing()

@@ -7,7 +7,7 @@ the spool; what the spool knows is newer and goes on top.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from powerlog.backlog import Backlog
 from powerlog.sampler import Due, Past
 
 Meter = tuple[str, str]  # device_id, channel
+MAX_LEFT = 30_000  # channels, at less than a kilobyte each
 
 
 class Recall(NamedTuple):
@@ -36,6 +37,9 @@ class Recalls:
         self._lock = threading.Lock()
         # Those whose answer has not yet arrived with the device; many, when a fleet is back.
         self._asking: dict[Future[list[Past]], Recall] = {}
+        # How the channels stood whose connections have ended: asked only in an outage, since
+        # another process may have met them meanwhile. The longest gone make room.
+        self.left: dict[Meter, Past] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -43,7 +47,7 @@ class Recalls:
     async def ask(
         self, meters: Sequence[Meter], otherwise: Callable[[], Sequence[Due]], limit_s: float
     ) -> list[Past]:
-        """What is known; nothing after limit_s: without the past rather than not at all."""
+        """What is known; after limit_s what is known here, rather than no answer at all."""
         answer: Future[list[Past]] = Future()
         asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
         self._asking[answer] = asked
@@ -52,7 +56,7 @@ class Recalls:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(answer), limit_s)
         except TimeoutError:
-            return []
+            return [self.left[meter] for meter in meters if meter in self.left]
         finally:
             del self._asking[answer]
 
@@ -72,7 +76,14 @@ class Recalls:
         with self._lock:
             self._pending += asked
 
-    def past(self, asked: Recall, known: dict[Meter, Past]) -> list[Past]:
+    def remember(self, past: Iterable[Past]) -> None:
+        for meter, each in as_known(past).items():
+            self.left.pop(meter, None)
+            self.left[meter] = each
+        while len(self.left) > MAX_LEFT:
+            del self.left[next(iter(self.left))]
+
+    def past(self, asked: Recall, known: Mapping[Meter, Past]) -> list[Past]:
         """What is known from the database, and what the spool has on top."""
         past = (self._backlog.past(*meter, known.get(meter)) for meter in asked.meters)
         return [found for found in past if found]
@@ -84,3 +95,7 @@ class Recalls:
     def unanswered(self) -> list[Due]:
         """At the end: what is due without the answers that the devices still wait for."""
         return [due for asked in self._asking.values() for due in asked.otherwise()]
+
+
+def as_known(past: Iterable[Past]) -> dict[Meter, Past]:
+    return {(each.row.device_id, each.row.channel): each for each in past}

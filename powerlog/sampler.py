@@ -57,7 +57,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
 import msgspec
 
-from powerlog.channel import MINUTE_S, Channel, Past, Rules, Sample
+from powerlog.channel import MINUTE_S, Channel, Device, Past, Rules, Sample
 from powerlog.protocol import Frame, Reading, RecordedMinute
 from powerlog.runs import Run
 
@@ -68,24 +68,17 @@ QUANTUM_MWH = 250.0
 Due = Sample | Run
 
 
-class _Device(msgspec.Struct):
-    """One device's channels, and how far its clock is ahead of the collector's (rule 2)."""
-
-    channels: dict[str, Channel] = {}  # msgspec copies a mutable default
-    clock_offset_s: float = 0.0
-
-
 class Sampler:
     """The state of one connection, which usually is one device; a gateway may speak for several."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, Device] = {}
 
     def restore(self, past: Past) -> None:
         """Rule 8: what was known of a channel before this connection. Before its first reading."""
         row, run = past.row, past.run
-        device = self._devices.setdefault(row.device_id, _Device())
+        device = self._devices.setdefault(row.device_id, Device())
         channel = device.channels[row.channel] = Channel(
             row.device_id,
             row.channel,
@@ -108,18 +101,22 @@ class Sampler:
             channel.booked_wh = channel.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
             channel.last_ts = max(float(row.ts), run.started_at)
 
-    def leave(self, *, with_rows: bool = False) -> list[Due]:
-        """Rule 8: the open runs as they stand, when the connection ends.
+    def leave(self) -> list[Run]:
+        """Rule 8: the open runs as they stand, when the connection ends."""
+        return [
+            run
+            for channel in self._channels()
+            for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
+        ]
 
-        with_rows: each after the last row of its channel, which has been told already; for whoever
-        has to know the past without the database.
-        """
-        due: list[Due] = []
-        for device in self._devices.values():
-            for channel in device.channels.values():
-                for run in channel.runs.leave(channel.last_ts, channel.booked_wh):
-                    due += [channel.row, run] if with_rows and channel.row else [run]
-        return due
+    def past(self) -> list[Past]:
+        """Rule 8: what restore() needs of each channel that has had a row, as of now."""
+        runs = {(run.device_id, run.channel): run for run in self.leave()}
+        rows = [channel.row for channel in self._channels() if channel.row]
+        return [Past(row, runs.get((row.device_id, row.channel))) for row in rows]
+
+    def _channels(self) -> list[Channel]:
+        return [each for device in self._devices.values() for each in device.channels.values()]
 
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.
@@ -160,16 +157,16 @@ class Sampler:
             self._take(channel, reading, frame.full, at, due)
         return due
 
-    def _device(self, device_id: str) -> _Device:
+    def _device(self, device_id: str) -> Device:
         device = self._devices.get(device_id)
         if device is None:
-            device = self._devices[device_id] = _Device()
+            device = self._devices[device_id] = Device()
         return device
 
     def _wants(self, channel: str) -> bool:
         return channel in self._rules.channels or "*" in self._rules.channels
 
-    def _moment(self, device: _Device, ts: float | None, now: float) -> float:
+    def _moment(self, device: Device, ts: float | None, now: float) -> float:
         """Rule 2: when the frame's readings happened, Unix seconds."""
         if ts is None:
             return now + device.clock_offset_s
@@ -177,7 +174,7 @@ class Sampler:
         device.clock_offset_s = ts - now if trusted else 0.0
         return ts if trusted else now
 
-    def _forget_missing(self, device: _Device, frame: Frame) -> None:
+    def _forget_missing(self, device: Device, frame: Frame) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""
         present = {reading.channel for reading in frame.readings}
         for key, channel in device.channels.items():

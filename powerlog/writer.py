@@ -18,13 +18,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
 from powerlog.backlog import Backlog
-from powerlog.recalls import Meter, Recalls
+from powerlog.recalls import Meter, Recalls, as_known
 from powerlog.sampler import Due, Past, Sample
 from powerlog.spool import Spool
 from powerlog.store import fault, recall, store
@@ -100,13 +100,20 @@ class RowWriter:
     ) -> list[Past]:
         """What database and spool know of these channels, after all that was accepted by now.
 
-        While the database is away, what the spool knows; in the end nothing: without the past
-        rather than not at all. If the process ends before the answer is there, what `otherwise`
-        gives is written.
+        While the database is away, what this process and its spool know; in the end nothing:
+        without the past rather than not at all. If the process ends before the answer is there,
+        what `otherwise` gives is written.
         """
         self.start()
         meters = [(device_id, channel) for channel in channels]
         return await self._recalls.ask(meters, otherwise, RECALL_LIMIT_S + HOLD_S)
+
+    def remember(self, past: list[Past]) -> None:
+        """What a connection knows when it ends, or when the database goes: for past() while it is
+        away. The spool is told, too, and knows it in the next process."""
+        self._recalls.remember(past)
+        if self.failing_since is not None:
+            self.submit([due for each in past for due in (each.row, each.run) if due])
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """Write or spool what was accepted, for at most this long; what is left then is lost."""
@@ -239,11 +246,11 @@ class RowWriter:
         """Answer the devices of which nothing waits any more, all with one question."""
         ready = self._recalls.take()
         meters = [meter for asked in ready for meter in asked.meters]
-        known: dict[Meter, Past] = {}
+        known: Mapping[Meter, Past] = {}
         try:
-            for past in self._recall(meters) if meters else ():
-                known[past.row.device_id, past.row.channel] = past
-        except Exception as exc:  # noqa: BLE001 (the devices go on, with what the spool knows)
+            known = as_known(self._recall(meters) if meters else ())
+        except Exception as exc:  # noqa: BLE001 (the devices go on, with what is known here)
+            known = self._recalls.left
             self._gone(exc)
         for asked in ready:
             self._recalls.reply(asked, self._recalls.past(asked, known))
@@ -266,7 +273,7 @@ class RowWriter:
     def _answer_without_database(self) -> None:
         away = self.failing_since is not None
         for asked in self._recalls.take(0.0 if away else RECALL_LIMIT_S):
-            past = self._recalls.past(asked, {})
+            past = self._recalls.past(asked, self._recalls.left)
             if away and self.failing_since is None:
                 self._recalls.put_back([asked])  # it is back, and may have got what was spooled
             else:

@@ -21,6 +21,9 @@ from pytest_django.plugin import DjangoDbBlocker
 from collector_site.settings import databases
 from powerlog.writer import RowWriter
 
+from .dialling import dial as dial
+from .dialling import no_device_is_left_behind as no_device_is_left_behind
+from .dialling import rows as rows
 from .doubles import Database
 from .postgres import Postgres
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,73 +10,13 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
-from powerlog.consumers import ShellyConsumer
-from powerlog.protocol import BOOTSTRAP
-from powerlog.runs import Run
-from powerlog.sampler import Due, Past, Rules, Sample
+from powerlog.sampler import Rules, Sample
 from powerlog.traffic import traffic
-from powerlog.writer import row_writer
 
+from .dialling import Dial, handled, send
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
 
-Dial = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
-    """What the consumers hand to the writer."""
-    handed: list[Sample] = []
-
-    def submit(due: list[Due]) -> None:
-        handed.extend(each for each in due if isinstance(each, Sample))
-
-    async def nothing_known(*question: Any) -> list[Past]:
-        return []
-
-    # In the middle of a minute, whatever the time is.
-    monkeypatch.setattr(ShellyConsumer, "clock", lambda _: T0 + 30.0)
-    monkeypatch.setattr(row_writer, "submit", submit)
-    monkeypatch.setattr(row_writer, "past", nothing_known)
-    return handed
-
-
-@pytest.fixture(autouse=True)
-def no_device_is_left_behind() -> Iterator[None]:
-    yield
-    assert not traffic.devices
-
-
-@pytest.fixture
-async def dial() -> AsyncIterator[Dial]:
-    """Opens a socket and takes the two requests; closes what is still open at the end."""
-    opened: list[WebsocketCommunicator] = []
-
-    async def open_socket(path: str = "/ws", **options: Any) -> WebsocketCommunicator:
-        socket = WebsocketCommunicator(application, path, **options)
-        accepted, _ = await socket.connect()
-        assert accepted
-        opened.append(socket)
-        assert [await socket.receive_from() for _ in BOOTSTRAP] == list(BOOTSTRAP)
-        return socket
-
-    yield open_socket
-    for socket in opened:
-        if not socket.future.done():
-            await socket.disconnect()
-
-
-async def handled(count: int) -> None:
-    """Wait until that many frames have been handled in all; traffic counts each on arrival."""
-    while traffic.frames < count:
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0)
-
-
-async def send(socket: WebsocketCommunicator, *messages: str) -> None:
-    count = traffic.frames + len(messages)
-    for message in messages:
-        await socket.send_to(text_data=message)
-    await asyncio.wait_for(handled(count), 20)
+pytestmark = pytest.mark.usefixtures("rows", "no_device_is_left_behind")
 
 
 async def test_on_connect_it_asks_for_the_status_and_says_nothing_else(dial: Dial) -> None:
@@ -197,74 +136,6 @@ async def test_of_two_sockets_of_one_device_the_newest_is_live_and_the_old_one_c
     assert len(traffic.devices) == 0
 
 
-async def test_rule_8_the_open_runs_are_told_when_the_connection_ends(
-    dial: Dial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr(row_writer, "submit", told.extend)
-    socket = await dial()
-    await send(socket, delta(None, switch_2=meter(430.0, 100.0)))
-    told.clear()
-    await socket.disconnect()
-    (run,) = told
-    assert (run.ended_at, run.heard_at, run.counter_wh) == (None, T0 + 30.0, 100.0)
-
-
-async def test_rule_8_the_first_frame_waits_for_the_past_and_later_ones_for_it(
-    dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = asyncio.Event()
-    now = T0
-    row = Sample(now - 180, PUMP, "switch:2", 400.0, 228.0, 2.2, 90.0, "measured")
-    asked: list[Any] = []
-
-    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
-        asked.append((device_id, channels))
-        await answers.wait()
-        return [Past(row, Run(PUMP, "switch:2", now - 200.0, 400.0))]
-
-    monkeypatch.setattr(row_writer, "past", past)
-    socket = await dial()
-    for power in (430.0, 440.0):
-        await socket.send_to(text_data=delta(now + 1, switch_2={"apower": power}))
-    await asyncio.sleep(0.01)
-    assert rows == []
-    answers.set()
-    await send(socket, delta(now + 2, switch_2={"apower": 450.0}))
-    assert [(r.ts - now, r.apower_w, r.source) for r in rows] == [
-        (-120, 400.0, "carried"),
-        (-60, 400.0, "carried"),
-        (0, 430.0, "measured"),
-    ]
-    assert asked == [(PUMP, ["switch:2"])]
-
-
-async def test_a_frame_that_waits_for_the_past_when_its_socket_ends_counts_all_the_same(
-    dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def past(*question: Any) -> list[Past]:
-        await asyncio.sleep(60)
-        return []
-
-    monkeypatch.setattr(row_writer, "past", past)
-    socket = await dial()
-    await send(socket, delta(None, switch_2=meter(430.0)))
-    socket.future.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await socket.future
-    assert len(rows) == 1
-
-
-async def test_what_is_known_belongs_to_the_connection(dial: Dial, rows: list[Sample]) -> None:
-    first = await dial()
-    await send(first, delta(None, switch_2={"apower": 400.0}))
-    await first.disconnect()
-    second = await dial()
-    rows.clear()
-    await send(second, delta(None, switch_2={"current": 2.0}))
-    assert rows == []
-
-
 async def test_a_device_is_gone_when_the_server_ends_its_connection(dial: Dial) -> None:
     socket = await dial()
     await send(socket, delta(None, switch_2=meter(1.0)))
@@ -293,3 +164,15 @@ async def test_frames_are_handled_while_a_database_call_holds_the_shared_thread(
     assert not slow_page.done()
     answers.set()
     await slow_page
+
+
+async def test_a_message_is_of_the_moment_at_which_the_server_received_it(
+    dial: Dial, rows: list[Sample]
+) -> None:
+    socket = await dial()
+    await send(socket, delta(None, switch_2=meter(430.0)))
+    # As collector_site's own socket gives it: an answer that has waited since the last minute.
+    late = {"text": answer(switch_2=meter(440.0)), "at": T0 - 30.0}
+    await socket.send_input({"type": "websocket.receive", **late})
+    await send(socket, delta(None, switch_2=meter(430.0)))
+    assert [row.ts for row in rows] == [T0]

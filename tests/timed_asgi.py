@@ -3,6 +3,8 @@
 A message is "1750000020.5 {...}": the moment at which it was received, and what it says.
 """
 
+from typing import Any
+
 from channels.routing import ProtocolTypeRouter
 
 from collector_site.asgi import http
@@ -10,10 +12,9 @@ from powerlog.consumers import ShellyConsumer
 
 
 class TimedConsumer(ShellyConsumer):
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        moment, _, text = (text_data or "").partition(" ")
-        self.clock = lambda: float(moment)
-        await super().receive(text)
+    async def take(self, message: dict[str, Any]) -> None:
+        moment, _, text = message["text"].partition(" ")
+        await super().take({"text": text, "at": float(moment)})
 
 
 application = ProtocolTypeRouter({"http": http, "websocket": TimedConsumer.as_asgi()})
