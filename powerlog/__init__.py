@@ -8,8 +8,8 @@ Data goes one way:
                  with channel, what is known of one, and runs, how energy is booked on them
     traffic      what the sockets of this process have seen, for the operator
     writer       Samples and Runs -> batches, off the frame path
-                 with backlog, what waits, spool, the part of it on the disk, and recalls,
-                 the questions for the past
+                 with backlog, what waits, spool, the part of it on the disk, recalls, the
+                 questions for the past, and last, which answers them in an outage
     store        batches -> the database, and the past of a channel out of it
     models       PowerLog and Run, the tables power_logs and runs
     stats        the rows of a day -> the figures and the picture of a pump's day

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from powerlog.last import LastKnown
 from powerlog.sampler import Due, Past
 from powerlog.spool import Head, Spool, SpoolError
 
@@ -34,6 +35,8 @@ class Backlog:
         # (accepted, since): what came after the first `accepted` came at `since` or later.
         self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
         self.accepted = self.done = self._given_up = 0
+        self._last: LastKnown | None = None
+        self._noted: dict[tuple[str, str, type], Due] = {}  # not yet in there
         self._overflows = self._spool_fails = False
         self._changed = threading.Condition()
         self._disk = threading.Lock()  # held for as long as the disk takes, and before _changed
@@ -71,6 +74,8 @@ class Backlog:
             self.spool.open()
         except SpoolError as exc:
             self._spool_failed(exc)
+        if path := self.spool.last_path:
+            self._last = LastKnown(path)
         if self.spooled:
             logger.warning("%d rows and runs were left in %s", self.spooled, self.spool.folder)
 
@@ -81,6 +86,9 @@ class Backlog:
                 self._marks.append((self.accepted, now))
             self._queue.extend(due)
             self.accepted += len(due)
+            if self._last:
+                for each in due:
+                    self._noted[each.device_id, each.channel, type(each)] = each
             beyond = max(0, len(self._queue) - self._max_waiting)
             for _ in range(beyond):
                 self._queue.popleft()
@@ -149,8 +157,20 @@ class Backlog:
             logger.warning("the spool takes rows again")
         self.awake()
 
+    def note(self) -> None:
+        """Keep on the disk how the channels stand, for last()."""
+        with self._changed:
+            noted, self._noted = self._noted, {}
+        if noted and self._last:
+            self._last.note(noted.values())
+
+    def last(self, device_id: str, channel: str) -> Past | None:
+        """How the channel stood last, as far as this machine knows it without the database. For
+        the thread that calls note()."""
+        return self._last and self._last.past(device_id, channel)
+
     def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
-        """What the spool knows of this channel, on top of what the database knew before."""
+        """What the spool knows of this channel, on top of what was known before."""
         if not self.spool or not self.spooled:
             return before
         with self._disk:
@@ -159,6 +179,9 @@ class Backlog:
     def close(self) -> None:
         """The end: what is in memory alone is lost."""
         self._given_up += self.waiting
+        self.note()
+        if self._last:
+            self._last.close()
         if self.spool and self._disk.acquire(timeout=1.0):
             self.spool.close()
             self._disk.release()

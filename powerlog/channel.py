@@ -53,7 +53,6 @@ class Channel(msgspec.Struct, gc=False):
     current_a: float | None = None
     energy_total_wh: float | None = None
     last_ts: float | None = None
-    row: Sample | None = None
     row_minute: int = -1
     returned_wh: float = 0.0
     # Where the counter, less what was returned, stood when energy was last booked; by how much this
@@ -111,7 +110,7 @@ class Channel(msgspec.Struct, gc=False):
     ) -> Sample:
         """The row of this minute (rules 1 and 4)."""
         self.row_minute = minute
-        self.row = Sample(
+        return Sample(
             minute * MINUTE_S,
             self.device_id,
             self.key,
@@ -121,7 +120,6 @@ class Channel(msgspec.Struct, gc=False):
             counter_wh or 0.0,
             source,
         )
-        return self.row
 
     def start(self, at: float, watts: float) -> Run:
         return self.runs.start(Run(self.device_id, self.key, at, watts, self.booked_wh))

@@ -31,7 +31,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.device_id: str | None = None
-        self.live, self.bad_frames, self.outages = True, 0, row_writer.outages
+        self.live, self.bad_frames = True, 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -67,9 +67,6 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         finally:  # a connection that is ended meanwhile has said it all the same
             if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
-        if self.outages != row_writer.outages:
-            self.outages = row_writer.outages
-            row_writer.remember(self.sampler.past())
 
     def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""
@@ -92,7 +89,6 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             self.live = False
             traffic.went(self.device_id, self)
             row_writer.submit(self.sampler.leave())
-            row_writer.remember(self.sampler.past())
             logger.info("%s gone, %d bad frames", self.name, self.bad_frames)
 
     @property

@@ -1,13 +1,14 @@
 """Rule 8 of the sampler, the questions: what is known of the channels of a device that is back.
 
 A question is asked of the database when all that had been accepted when it came is in there or in
-the spool; what the spool knows is newer and goes on top.
+the spool; what the spool knows is newer and goes on top. While the database does not answer, it is
+what this machine knows.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -15,7 +16,6 @@ from powerlog.backlog import Backlog
 from powerlog.sampler import Due, Past
 
 Meter = tuple[str, str]  # device_id, channel
-MAX_LEFT = 30_000  # channels, at less than a kilobyte each
 
 
 class Recall(NamedTuple):
@@ -37,9 +37,6 @@ class Recalls:
         self._lock = threading.Lock()
         # Those whose answer has not yet arrived with the device; many, when a fleet is back.
         self._asking: dict[Future[list[Past]], Recall] = {}
-        # How the channels stood whose connections have ended: asked only in an outage, since
-        # another process may have met them meanwhile. The longest gone make room.
-        self.left: dict[Meter, Past] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
@@ -47,7 +44,7 @@ class Recalls:
     async def ask(
         self, meters: Sequence[Meter], otherwise: Callable[[], Sequence[Due]], limit_s: float
     ) -> list[Past]:
-        """What is known; after limit_s what is known here, rather than no answer at all."""
+        """What is known; nothing after limit_s: without the past rather than not at all."""
         answer: Future[list[Past]] = Future()
         asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
         self._asking[answer] = asked
@@ -56,7 +53,7 @@ class Recalls:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(answer), limit_s)
         except TimeoutError:
-            return [self.left[meter] for meter in meters if meter in self.left]
+            return []
         finally:
             del self._asking[answer]
 
@@ -76,16 +73,9 @@ class Recalls:
         with self._lock:
             self._pending += asked
 
-    def remember(self, past: Iterable[Past]) -> None:
-        for meter, each in as_known(past).items():
-            self.left.pop(meter, None)
-            self.left[meter] = each
-        while len(self.left) > MAX_LEFT:
-            del self.left[next(iter(self.left))]
-
-    def past(self, asked: Recall, known: Mapping[Meter, Past]) -> list[Past]:
-        """What is known from the database, and what the spool has on top."""
-        past = (self._backlog.past(*meter, known.get(meter)) for meter in asked.meters)
+    def past(self, asked: Recall, known: Callable[[Meter], Past | None]) -> list[Past]:
+        """What is known, and what the spool has on top."""
+        past = (self._backlog.past(*meter, known(meter)) for meter in asked.meters)
         return [found for found in past if found]
 
     def reply(self, asked: Recall, past: list[Past]) -> None:
@@ -95,7 +85,3 @@ class Recalls:
     def unanswered(self) -> list[Due]:
         """At the end: what is due without the answers that the devices still wait for."""
         return [due for asked in self._asking.values() for due in asked.otherwise()]
-
-
-def as_known(past: Iterable[Past]) -> dict[Meter, Past]:
-    return {(each.row.device_id, each.row.channel): each for each in past}

@@ -88,7 +88,6 @@ class Sampler:
             row.current_a or None,
             row.energy_total_wh or None,
             last_ts=float(row.ts),
-            row=row,
             row_minute=row.ts // MINUTE_S,
         )
         if run and run.heard_at is not None and run.heard_at >= row.ts:
@@ -105,18 +104,10 @@ class Sampler:
         """Rule 8: the open runs as they stand, when the connection ends."""
         return [
             run
-            for channel in self._channels()
+            for device in self._devices.values()
+            for channel in device.channels.values()
             for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
         ]
-
-    def past(self) -> list[Past]:
-        """Rule 8: what restore() needs of each channel that has had a row, as of now."""
-        runs = {(run.device_id, run.channel): run for run in self.leave()}
-        rows = [channel.row for channel in self._channels() if channel.row]
-        return [Past(row, runs.get((row.device_id, row.channel))) for row in rows]
-
-    def _channels(self) -> list[Channel]:
-        return [each for device in self._devices.values() for each in device.channels.values()]
 
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.

@@ -157,6 +157,11 @@ class Spool:
             found += filter(None, (self._decoded(*record) for record in reversed(records)))
         return found
 
+    @property
+    def last_path(self) -> Path | None:
+        """Where this process keeps how its channels stood; None: it has no file of its own."""
+        return self._path and self._path.with_name(self._path.name.replace("spool", "last"))
+
     def close(self) -> None:
         """Let another process have the files."""
         for file in self._files():

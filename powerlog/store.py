@@ -150,12 +150,14 @@ def _without_rival(run: Run) -> Run:
     if rival is None:
         return run
     if rival.started_at < _moment(run.started_at):
-        rival.ended_at = _last_contact(run, rival.started_at, _moment(run.started_at))
+        last = _last_contact(run, rival.started_at, _moment(run.started_at))
+        rival.ended_at = max(last, rival.heard_at or last)
         rival.end = models.Run.End.LOST_CONTACT
         rival.save(using=WRITER, update_fields=["ended_at", "end"])
         return run
-    ended_at = _last_contact(run, _moment(run.started_at), rival.started_at)
-    return msgspec.structs.replace(run, ended_at=ended_at.timestamp(), end="lost contact")
+    ended_at = _last_contact(run, _moment(run.started_at), rival.started_at).timestamp()
+    ended_at = max(ended_at, run.heard_at or ended_at)
+    return msgspec.structs.replace(run, ended_at=ended_at, end="lost contact")
 
 
 def _last_contact(run: Run, started_at: datetime, before: datetime) -> datetime:

@@ -18,13 +18,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
 from powerlog.backlog import Backlog
-from powerlog.recalls import Meter, Recalls, as_known
+from powerlog.recalls import Meter, Recalls
 from powerlog.sampler import Due, Past, Sample
 from powerlog.spool import Spool
 from powerlog.store import fault, recall, store
@@ -52,8 +52,8 @@ class RowWriter:
 
     written counts new rows since the start of the process, rejected those that no table would
     take, by the reason. failing_since is the Unix time at which the database stopped taking rows,
-    None while it takes them; outages counts how often it did; asking_since is when the statement in
-    progress began; last_write_at when the last batch went in, None before the first.
+    None while it takes them; asking_since is when the statement in progress began; last_write_at
+    when the last batch went in, None before the first.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RowWriter:
         self._recalls = Recalls(self.backlog)
         self._threads: list[threading.Thread] = []
         self._stopping, self._ended = threading.Event(), threading.Event()
-        self.written = self.outages = 0
+        self.written = 0
         self.rejected: Counter[str] = Counter()
         self.failing_since: float | None = None
         self.asking_since: float | None = None
@@ -92,28 +92,20 @@ class RowWriter:
     def submit(self, due: Sequence[Due]) -> None:
         """Accept these rows and runs. Never waits, never raises."""
         if sound := [each for each in due if not self._rejects(each)]:
-            self.backlog.add(sound)
             self.start()
+            self.backlog.add(sound)
 
     async def past(
         self, device_id: str, channels: Sequence[str], otherwise: Callable[[], Sequence[Due]]
     ) -> list[Past]:
         """What database and spool know of these channels, after all that was accepted by now.
 
-        While the database is away, what this process and its spool know; in the end nothing:
-        without the past rather than not at all. If the process ends before the answer is there,
-        what `otherwise` gives is written.
+        While the database is away, what this machine knows, after RECALL_LIMIT_S. If the process
+        ends before the answer is there, what `otherwise` gives is written.
         """
         self.start()
         meters = [(device_id, channel) for channel in channels]
         return await self._recalls.ask(meters, otherwise, RECALL_LIMIT_S + HOLD_S)
-
-    def remember(self, past: list[Past]) -> None:
-        """What a connection knows when it ends, or when the database goes: for past() while it is
-        away. The spool is told, too, and knows it in the next process."""
-        self._recalls.remember(past)
-        if self.failing_since is not None:
-            self.submit([due for each in past for due in (each.row, each.run) if due])
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """Write or spool what was accepted, for at most this long; what is left then is lost."""
@@ -156,7 +148,7 @@ class RowWriter:
             return False
         if self._write(batch):
             self.backlog.finish()
-            self._answer()
+        self._answer()
         self.asking_since = None
         return True
 
@@ -238,22 +230,25 @@ class RowWriter:
     def _gone(self, exc: Exception) -> None:
         if self.failing_since is None:
             self.failing_since = time.time()
-            self.outages += 1
             where = self.backlog.spool.folder if self.backlog.spool else "memory"
             logger.error("the database takes no rows, they wait in %s: %s", where, _line(exc))
 
     def _answer(self) -> None:
-        """Answer the devices of which nothing waits any more, all with one question."""
+        """Answer the devices of which nothing waits any more, all with one question.
+
+        Also where the database takes no rows: one that is full or read-only knows the past.
+        """
         ready = self._recalls.take()
         meters = [meter for asked in ready for meter in asked.meters]
-        known: Mapping[Meter, Past] = {}
         try:
-            known = as_known(self._recall(meters) if meters else ())
-        except Exception as exc:  # noqa: BLE001 (the devices go on, with what is known here)
-            known = self._recalls.left
+            found = self._recall(meters) if meters else ()
+        except Exception as exc:  # noqa: BLE001 (asked again, or answered by the keeper)
+            self._recalls.put_back(ready)
             self._gone(exc)
+            return
+        known = {(past.row.device_id, past.row.channel): past for past in found}
         for asked in ready:
-            self._recalls.reply(asked, self._recalls.past(asked, known))
+            self._recalls.reply(asked, self._recalls.past(asked, known.get))
 
     # The keeper: never asks the database, so that nothing is in memory alone for long.
 
@@ -265,19 +260,17 @@ class RowWriter:
         asking = self.asking_since
         if asking and time.time() - asking > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
+        self.backlog.note()
         age_s = self.backlog.age_s
         if age_s > self._hold_s or (age_s and self.failing_since is not None):
             self.backlog.save()
         self._answer_without_database()
 
     def _answer_without_database(self) -> None:
-        away = self.failing_since is not None
-        for asked in self._recalls.take(0.0 if away else RECALL_LIMIT_S):
-            past = self._recalls.past(asked, self._recalls.left)
-            if away and self.failing_since is None:
-                self._recalls.put_back([asked])  # it is back, and may have got what was spooled
-            else:
-                self._recalls.reply(asked, past)
+        """A blink of the database is waited for: what it knows is more."""
+        for asked in self._recalls.take(RECALL_LIMIT_S):
+            past = self._recalls.past(asked, lambda meter: self.backlog.last(*meter))
+            self._recalls.reply(asked, past)
 
 
 def _line(exc: Exception) -> str:

@@ -34,7 +34,6 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     monkeypatch.setattr(ShellyConsumer, "clock", lambda _: T0 + 30.0)
     monkeypatch.setattr(row_writer, "submit", submit)
     monkeypatch.setattr(row_writer, "past", nothing_known)
-    monkeypatch.setattr(row_writer, "remember", lambda past: None)
     return handed
 
 

@@ -81,20 +81,3 @@ async def test_what_is_known_belongs_to_the_connection(dial: Dial, rows: list[Sa
     rows.clear()
     await send(second, delta(None, switch_2={"current": 2.0}))
     assert rows == []
-
-
-async def test_rule_8_when_the_database_goes_the_past_is_remembered(
-    dial: Dial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    remembered: list[Past] = []
-    monkeypatch.setattr(row_writer, "remember", remembered.extend)
-    socket = await dial()
-    await send(socket, delta(None, switch_2=meter(430.0, 100.0)))
-    assert remembered == []
-    monkeypatch.setattr(row_writer, "outages", row_writer.outages + 1)
-    for _ in range(2):
-        await send(socket, delta(None, switch_2={"voltage": 231.0}))
-    (past,) = remembered
-    assert past.row.ts == T0
-    assert past.run
-    assert past.run.started_at == T0 + 30.0

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.backlog import Backlog
-from powerlog.recalls import Recalls
 from powerlog.runs import Run
 from powerlog.sampler import Past
 from powerlog.spool import Spool
@@ -86,42 +84,30 @@ def test_what_waits_for_its_past_when_the_process_ends_is_written_without_it(
     loop.close()
 
 
-@pytest.mark.parametrize("disk", [True, False])
-async def test_in_an_outage_the_past_is_what_connections_left(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: bool
+async def test_in_an_outage_the_past_is_what_this_machine_knows_also_of_a_process_before(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 10 if disk else 0.1)
-    writer = RowWriter(database.store, spool=Spool(tmp_path, 1000) if disk else None, retry_s=0.01)
-    writer.remember([Past(sample(1)), Past(sample(2, device_id="other"))])
-    assert await asked(writer) == [], "the database is there, and knows better"
+    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.3)
+    run = Run(PUMP, "switch:2", T0 + 5.0, 430.0, 100.0)
+    before = RowWriter(database.store, spool=Spool(tmp_path, 1000), linger_s=0)
+    before.submit([sample(0), run])
+    before.stop()
+    assert database.rows == [sample(0), run]
+    after = RowWriter(away, away, Spool(tmp_path, 1000), retry_s=0.01)  # type: ignore[arg-type]
+    assert await asked(after) == [Past(sample(0), run)]
+    after.submit([sample(1)])
+    until(lambda: after.backlog.spooled)
+    assert [past.row for past in await asked(after)] == [sample(1)]
+    after.stop()
+
+
+async def test_a_database_that_takes_no_rows_may_still_know_the_past(
+    database: Database, tmp_path: Path
+) -> None:
     database.fault = away
-    writer.submit([sample(0)])
+    spool = Spool(tmp_path, 1000)
+    writer = RowWriter(database.store, lambda meters: [Past(sample(7))], spool, retry_s=0.01)
+    writer.submit([sample(0, device_id="another")])
     until(lambda: writer.failing_since)
-    assert [past.row for past in await asked(writer)] == [sample(1)]
-    writer.stop(limit_s=0.1 if not disk else 8)
-
-
-def test_in_an_outage_the_spool_is_told_what_is_remembered(
-    writer: RowWriter, database: Database
-) -> None:
-    database.fault = away
-    writer.submit([sample(0)])
-    until(lambda: writer.failing_since)
-    run = Run(PUMP, "switch:2", T0 + 60.0, 430.0)
-    writer.remember([Past(sample(1), run)])
-    database.fault = lambda rows: None
-    until(lambda: not writer.backlog.waiting)
-    assert database.rows == [sample(0), sample(1), run]
-
-
-def test_of_those_who_left_only_so_many_are_remembered(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("powerlog.recalls.MAX_LEFT", 2)
-    recalls = Recalls(Backlog(None, 100))
-    for minute, device_id in enumerate(["a", "b", "a", "c"]):
-        recalls.remember([Past(sample(minute, device_id=device_id))])
-    assert [(past.row.device_id, past.row.ts - T0) for past in recalls.left.values()] == [
-        ("a", 120),
-        ("c", 180),
-    ]
+    assert [past.row for past in await asked(writer)] == [sample(7)]
+    writer.stop()

@@ -1,0 +1,94 @@
+"""How the channels stood last, for a process that starts without its database."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from powerlog.last import KEPT_S, LastKnown
+from powerlog.runs import Run
+from powerlog.sampler import Past
+
+from .doubles import sample
+from .frames import PUMP, T0
+
+METER = (PUMP, "switch:2")
+OPEN = Run(*METER, T0 + 5.0, 430.0, 100.0)
+
+
+@pytest.fixture
+def last(tmp_path: Path) -> Iterator[LastKnown]:
+    with closing(LastKnown(tmp_path / "last-1.sqlite3")) as last:
+        yield last
+
+
+def ended(run: Run, at: float) -> Run:
+    return Run(run.device_id, run.channel, run.started_at, run.peak_w, ended_at=at, end="stopped")
+
+
+def test_of_each_channel_the_last_row_and_run_count(last: LastKnown) -> None:
+    assert last.past(*METER) is None
+    last.note([sample(0), OPEN, sample(7, device_id="another")])
+    last.note([sample(1)])
+    assert last.past(*METER) == Past(sample(1), OPEN)
+    assert last.past("another", "switch:2") == Past(sample(7, device_id="another"))
+
+
+def test_a_run_that_has_ended_is_none(last: LastKnown) -> None:
+    last.note([sample(0), OPEN])
+    last.note([ended(OPEN, T0 + 30.0)])
+    assert last.past(*METER) == Past(sample(0))
+
+
+def test_a_process_that_was_killed_leaves_it_to_the_next(last: LastKnown, tmp_path: Path) -> None:
+    last.note([sample(0), OPEN])
+    with closing(LastKnown(tmp_path / "last-1.sqlite3")) as again:
+        assert again.past(*METER) == Past(sample(0), OPEN)
+
+
+def test_the_newest_of_all_processes_counts(last: LastKnown, tmp_path: Path) -> None:
+    with closing(LastKnown(tmp_path / "last-2.sqlite3")) as other:
+        other.note([sample(0), OPEN])
+        last.note([sample(3), Run(*METER, T0 + 180.0, 430.0)])
+        for each in (last, other):
+            assert each.past(*METER) == Past(sample(3), Run(*METER, T0 + 180.0, 430.0))
+
+
+def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(
+    last: LastKnown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000.0
+    monkeypatch.setattr("powerlog.last.time.time", lambda: now)
+    last.note([sample(0)])
+    now += KEPT_S
+    assert last.past(*METER) is None
+    with closing(LastKnown(tmp_path / "last-1.sqlite3")) as again:
+        now += 1
+        again.note([])
+    with closing(sqlite3.connect(tmp_path / "last-1.sqlite3")) as connection:
+        assert connection.execute("SELECT count(*) FROM last").fetchone() == (0,)
+
+
+def test_a_disk_that_does_not_take_it_is_said_once_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "missing").touch()
+    with closing(LastKnown(tmp_path / "missing" / "last-1.sqlite3")) as last:
+        for _ in range(2):
+            last.note([sample(0)])
+            assert last.past(*METER) is None
+        assert caplog.text.count("cannot be used") == 1
+        (tmp_path / "missing").unlink()
+        (tmp_path / "missing").mkdir()
+        last.note([sample(0)])
+        assert last.past(*METER) == Past(sample(0))
+
+
+def test_what_cannot_be_read_is_nothing(last: LastKnown, tmp_path: Path) -> None:
+    last.note([sample(0), OPEN])
+    with closing(sqlite3.connect(tmp_path / "last-1.sqlite3")) as connection:
+        connection.execute("UPDATE last SET body = '{' WHERE kind = 'row'")
+        connection.commit()
+    assert last.past(*METER) is None
