@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -45,18 +46,19 @@ def environment(database_url: str, folder: Path) -> dict[str, str]:
 
 def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[str]:
     """Run a command of manage.py to its end."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment(database_url, ROOT / "data"),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment(database_url, Path(folder)),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
 
 
 class Process:
-    """A command of the collector's in a process of its own."""
+    """A command of the collector's in a process of its own; its spool lies beside its log."""
 
     def __init__(self, command: list[str], database_url: str, log: Path) -> None:
         self.log = log
