@@ -26,9 +26,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
     """The condition's value, once it is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + limit_s
     while not (value := condition()):
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
