@@ -1,0 +1,189 @@
+"""What may break is broken for real while devices talk, and every row arrives all the same."""
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from .crowd import Crowd, written
+from .faults import (
+    Fault,
+    cut_off,
+    frozen,
+    limit_files,
+    locked,
+    new_database,
+    read_only,
+    small_disk,
+    stopped,
+    write_locked,
+)
+from .postgres import Postgres
+from .servers import Server, daphne, manage, running, serve, until
+
+BACK_WITHIN_S = 15
+SPOOLED_WITHIN_S = 2.0
+ENDED_WITHIN_S = 10
+WENT = "the database takes no rows"
+BACK = "the database takes rows again"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with closing(Postgres()) as postgres:
+        postgres.start()
+        assert manage("migrate", database_url=postgres.url).returncode == 0
+        yield postgres
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    return new_database(postgres)
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    crowd = Crowd()
+    yield crowd
+    crowd.leave()
+
+
+def arrives(crowd: Crowd, server: Server) -> None:
+    """Every row is in the table, and nothing else; and nothing waits any more."""
+    until(lambda: len(written(server)) >= len(crowd.rows), BACK_WITHIN_S)
+    until(lambda: not spools(server), BACK_WITHIN_S)
+    assert written(server) == sorted(crowd.rows)
+    assert len(server.runs()) == crowd.runs
+    status = server.status()
+    assert (status["rows waiting"], status["rows lost"]) == ("0", "0")
+
+
+def spools(server: Server) -> bool:
+    return server.status()["spool"] != "empty"
+
+
+def errors(server: Server) -> list[str]:
+    return re.findall("^.* ERROR (.*)$", server.output, re.MULTILINE)
+
+
+def test_no_row_is_lost_when_the_database_goes_and_then_the_collector_is_killed(
+    postgres: Postgres, url: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    with ExitStack() as outage:
+        with running(serve(url, tmp_path)) as first:
+            with crowd.talking(first):
+                crowd.more(15)
+                outage.enter_context(stopped(postgres, url))
+                crowd.more(15)
+            time.sleep(SPOOLED_WITHIN_S)
+            assert spools(first)
+            first.stop(signal.SIGKILL)
+        with running(serve(url, tmp_path)) as second:
+            with crowd.talking(second):
+                crowd.more(15)
+                outage.close()
+                crowd.more(15)
+            arrives(crowd, second)
+            assert second.stop() == 0
+    assert first.output.count(WENT) == 1
+    assert second.output.count(WENT) == second.output.count(BACK) == 1
+    assert "Traceback" not in first.output + second.output
+
+
+@pytest.mark.parametrize("fault", [frozen, cut_off, locked, read_only])
+def test_every_row_arrives_although_the_database_was(
+    fault: Fault, postgres: Postgres, url: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    with running(serve(url, tmp_path)) as server:
+        with crowd.talking(server):
+            crowd.more(10)
+            with fault(postgres, url):
+                before = int(server.status()["frames"])
+                crowd.more(30)
+                until(lambda: spools(server) or fault is cut_off)  # between two cuts rows go in
+                assert int(server.status()["frames"]) > before + 30
+            crowd.more(10)
+        arrives(crowd, server)
+        assert server.output.count(WENT) == server.output.count(BACK)
+        assert fault is cut_off or server.output.count(WENT) <= 1
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("fault", [stopped, frozen])
+def test_a_collector_ends_in_time_without_the_database_and_loses_nothing(
+    fault: Fault, postgres: Postgres, url: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    with running(serve(url, tmp_path)) as first, ExitStack() as outage:
+        with crowd.talking(first):
+            crowd.more(10)
+            outage.enter_context(fault(postgres, url))
+            crowd.more(10)
+        first.process.terminate()
+        assert first.process.wait(ENDED_WITHIN_S) == 0
+    with running(serve(url, tmp_path)) as second:
+        arrives(crowd, second)
+        assert second.runs_left() == crowd.runs
+    assert "Traceback" not in first.output + second.output
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Callable[[Server], None]]:
+    """A disk with room for little of the spool: a small one, or where the test may not mount one,
+    from when it is called a limit to the size of files."""
+    try:
+        with small_disk(tmp_path / "spool"):
+            yield lambda server: None
+    except PermissionError:
+        yield limit_files
+
+
+def test_a_full_disk_costs_no_row_that_fits_into_memory(
+    full_disk: Callable[[Server], None],
+    postgres: Postgres,
+    url: str,
+    crowd: Crowd,
+    tmp_path: Path,
+) -> None:
+    with running(serve(url, tmp_path)) as server:
+        full_disk(server)
+        with crowd.talking(server), stopped(postgres, url):
+            crowd.more(40)
+            until(lambda: len(errors(server)) == 2)
+        arrives(crowd, server)
+        assert len(errors(server)) == 2, "one of the database, one of the disk"
+        assert "Traceback" not in server.output
+
+
+def test_a_full_disk_and_a_full_memory_cost_no_row_that_is_not_counted(
+    postgres: Postgres, url: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    with running(daphne(url, tmp_path, "tests.forgetful_asgi:application")) as server:
+        limit_files(server)
+        with crowd.talking(server), stopped(postgres, url):
+            crowd.more(60)
+        until(lambda: server.status()["rows waiting"] == "0")
+        until(lambda: not spools(server))
+        found = written(server)
+        missing = len(crowd.rows) - len(found) + crowd.runs - len(server.runs())
+        assert set(found) < set(crowd.rows)
+        # A run that is told again, because the database is away, and given up, counts again.
+        assert 0 < missing <= int(server.status()["rows lost"])
+        assert "Traceback" not in server.output
+
+
+def test_every_row_arrives_although_somebody_else_writes_into_the_sqlite_database(
+    crowd: Crowd, tmp_path: Path
+) -> None:
+    path = tmp_path / "collector.sqlite3"
+    with running(serve(f"sqlite:///{path}", tmp_path)) as server:
+        with crowd.talking(server):
+            crowd.more(10)
+            with write_locked(path):
+                until(lambda: spools(server))
+            crowd.more(10)
+        arrives(crowd, server)
+        assert "Traceback" not in server.output
