@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from uuid import uuid4
@@ -135,3 +135,16 @@ def limit_files(server: Server, size: int = SMALL_BYTES) -> None:
     """No file of this process grows beyond so many bytes: a full disk without being root."""
     _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """Somebody else takes all that is left of the space."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    try:
+        yield
+    finally:
+        ballast.unlink()
