@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from powerlog.protocol import Reading
+from powerlog.frame import Reading
 from powerlog.runs import Ledger, Run
 
 MINUTE_S = 60

@@ -11,10 +11,13 @@ other well-formed frame (events, errors, answers to other requests) is a Frame w
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
+
+from powerlog import switches
+from powerlog.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.
@@ -23,82 +26,8 @@ BOOTSTRAP = (
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
 MAX_DEVICE_ID = 100
-BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such values as well
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
-
-
-class FrameError(ValueError):
-    """The text is not a frame of this protocol. The message says why, in a few words."""
-
-
-class RecordedMinute(NamedTuple):
-    """A minute (ts // 60) of the device's record: its mean power, what it drew alone, and what the
-    device has counted from its start on."""
-
-    minute: int
-    mean_w: float
-    drawn_w: float
-    counted_wh: float
-
-
-class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
-    """The device's own record of three minutes: mWh, the newest first; as it is on the wire.
-
-    mwh counts both directions; returned_mwh is the part of it that went back to the grid.
-    """
-
-    minute_ts: float
-    mwh: tuple[float, float, float]
-    returned_mwh: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-    def complete(self, at: float) -> Iterator[RecordedMinute]:
-        """Its complete minutes, the newest first, of a record received at this Unix time."""
-        newest, second = divmod(int(self.minute_ts), 60)
-        # From firmware 1.2 on minute_ts is a full minute and the first of the three the one before
-        # it. Up to 1.1 the first is the minute in which minute_ts lies: still running, but in the
-        # notification on the full minute, whose minute_ts ends in :59.
-        running = second > 0 and not (second == 59 and at // 60 > newest)
-        if second == 0:
-            newest -= 1
-        since_mwh = 0.0
-        for age, (mwh, returned) in enumerate(zip(self.mwh, self.returned_mwh, strict=True)):
-            since_mwh += mwh
-            if age or not running:
-                drawn_w = (mwh - returned) * 0.06
-                mean_w = round(drawn_w - returned * 0.06, 5)
-                yield RecordedMinute(newest - age, mean_w, drawn_w, since_mwh / 1000)
-
-
-class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What one frame reports of one channel; None is "not reported". Never all None.
-
-    channel is the component key ("switch:2"), or a phase of a three-phase meter ("em:0:a").
-    energy_total_wh is the device's cumulative counter, of both directions where the device counts
-    what it returns to the grid; returned_wh is that part.
-    """
-
-    channel: str
-    apower_w: float | None = None
-    voltage_v: float | None = None
-    current_a: float | None = None
-    energy_total_wh: float | None = None
-    output: bool | None = None
-    returned_wh: float | None = None
-    record: MinuteRecord | None = None
-
-
-class Frame(msgspec.Struct, frozen=True):
-    """One message of one device.
-
-    ts is the device's own clock in Unix seconds, or None where the frame has none; it may be an
-    uptime or plainly wrong. full: the readings replace what is known instead of overlaying it.
-    """
-
-    device_id: str
-    ts: float | None = None
-    full: bool = False
-    readings: tuple[Reading, ...] = ()
 
 
 class _Message(msgspec.Struct):
@@ -117,12 +46,20 @@ _decoder = msgspec.json.Decoder(_Message)
 
 def parse(text: str) -> Frame:
     """The Frame that this message is. Raises FrameError, and nothing else, where it is none."""
+    frame = switches.parse(text)
+    if frame is None:
+        return parse_any(text)
+    _check(frame.device_id)
+    return frame
+
+
+def parse_any(text: str) -> Frame:
+    """The same, of whatever shape it is. Raises FrameError."""
     message = _decode(text)
     device_id = message.src
     if not isinstance(device_id, str):
         raise FrameError("src is missing or not a string")
-    if not (0 < len(device_id) <= MAX_DEVICE_ID and device_id.isprintable()):
-        raise FrameError(f"src is not 1 to {MAX_DEVICE_ID} printable characters")
+    _check(device_id)
     if isinstance(message.method, str):
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
@@ -134,6 +71,11 @@ def parse(text: str) -> Frame:
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
     return Frame(device_id)
+
+
+def _check(device_id: str) -> None:
+    if not (0 < len(device_id) <= MAX_DEVICE_ID and device_id.isprintable()):
+        raise FrameError(f"src is not 1 to {MAX_DEVICE_ID} printable characters")
 
 
 def _decode(text: str) -> _Message:

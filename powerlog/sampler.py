@@ -58,7 +58,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
 import msgspec
 
 from powerlog.channel import MINUTE_S, Channel, Device, Past, Rules, Sample
-from powerlog.protocol import Frame, Reading, RecordedMinute
+from powerlog.frame import Frame, Reading, RecordedMinute
 from powerlog.runs import Run
 
 PROOF = 0.2  # rule 7

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from powerlog.protocol import Frame, Reading
+from powerlog.frame import Frame, Reading
 from powerlog.runs import Run
 from powerlog.sampler import Past, Rules, Sample, Sampler
 

@@ -9,10 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "protocol": {"collections.abc", "json", "re", "typing", "msgspec"},
+    "frame": {"collections.abc", "typing", "msgspec"},
+    "switches": {"typing", "msgspec", "powerlog.frame"},
+    "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
+    | {"powerlog", "powerlog.frame"},  # and switches
     "runs": {"typing", "msgspec"},
-    "channel": {"typing", "msgspec", "powerlog.protocol", "powerlog.runs"},
-    "sampler": {"msgspec", "powerlog.channel", "powerlog.protocol", "powerlog.runs"},
+    "channel": {"typing", "msgspec", "powerlog.frame", "powerlog.runs"},
+    "sampler": {"msgspec", "powerlog.channel", "powerlog.frame", "powerlog.runs"},
     "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
 }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.protocol import MinuteRecord
+from powerlog.frame import MinuteRecord
 from powerlog.runs import Ledger, Run
 
 from .frames import PUMP, T0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.protocol import MinuteRecord
+from powerlog.frame import MinuteRecord
 from powerlog.runs import Run
 from powerlog.sampler import Past, Sample
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
-from powerlog.protocol import Frame
+from powerlog.frame import Frame
 from powerlog.runs import Run
 from powerlog.sampler import Due, Rules, Sample, Sampler
 from powerlog.truth.judge import Score

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple
 
-from powerlog.protocol import BOOTSTRAP, Reading, parse
+from powerlog.frame import Reading
+from powerlog.protocol import BOOTSTRAP, parse
 from powerlog.sampler import Rules, Sample, Sampler
 from powerlog.simulator import Load, SimulatedShelly
 
