@@ -3,6 +3,7 @@
 Pure. What is to be done with them, and when, is for the rules in sampler.py to say.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -88,20 +89,21 @@ class Channel(msgspec.Struct, gc=False):
         returned = self.returned_wh if reading.returned_wh is None else reading.returned_wh
         return reading.energy_total_wh - returned
 
-    def rise_wh(self, reading: Reading) -> float | None:
+    def rise_wh(self, used_wh: float | None) -> float | None:
         """Rule 11: what was used since energy was last booked; None where no counter says it."""
-        used_wh = self.used_wh(reading)
         if used_wh is None or self.booked_wh is None:
             return None
         rise = used_wh - self.booked_wh
-        return max(0.0, rise) if rise >= -self.slack_wh else None
+        if rise >= 0.0:
+            return rise
+        return 0.0 if rise >= -self.slack_wh else None
 
-    def book(self, reading: Reading) -> list[Run]:
+    def book(self, reading: Reading) -> Sequence[Run]:
         """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
         used_wh = self.used_wh(reading)
         if used_wh is None:
-            return []
-        told = self.runs.book(None if self.blind else self.rise_wh(reading), used_wh)
+            return ()
+        told = self.runs.book(None if self.blind else self.rise_wh(used_wh), used_wh)
         self.booked_wh, self.slack_wh, self.blind = used_wh, 0.0, False
         return told
 

@@ -176,23 +176,23 @@ class Sampler:
         self, channel: Channel, reading: Reading, full: bool, at: float, due: list[Due]
     ) -> None:
         """One reading: the time since the last one, then what it says, then what follows."""
-        late_s = 0.0 if channel.last_ts is None else channel.last_ts - at
-        if late_s > max(2 * self._rules.clock_tolerance_s, MINUTE_S):
-            self._start_anew(channel, due)
-            late_s = 0.0
-        elif late_s > 0:
-            at = channel.last_ts or at
+        last, late = channel.last_ts, False
+        if last is not None and at < last:
+            if last - at > max(2 * self._rules.clock_tolerance_s, MINUTE_S):
+                self._start_anew(channel, due)
+            else:
+                at, late = last, True
         if channel.last_ts is not None:
             self._pass(channel, reading, at, due)
         if full:
             channel.forget()
         channel.overlay(reading)
-        due += channel.book(reading)
+        if reading.energy_total_wh is not None:
+            due += channel.book(reading)
         channel.last_ts = at
-        minute = int(at // MINUTE_S)
         watts = self._active_w(channel)
         self._turn(channel, watts, at, due)
-        if watts is not None and minute > channel.row_minute and late_s <= 0:
+        if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
             due.append(channel.sample(minute, "measured", watts, channel.energy_total_wh))
 
     def _start_anew(self, channel: Channel, due: list[Due]) -> None:
@@ -218,10 +218,12 @@ class Sampler:
 
     def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
-        since, drawn_w = channel.last_ts or at, max(0.0, channel.apower_w or 0.0)
-        if int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
+        since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
+        # Within a minute no whole one can lie between: nearly always, and cheap to see.
+        if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
             since, drawn_w = self._bridge(channel, reading, at, due)
-        channel.runs.use(drawn_w, at - since)
+        if drawn_w > 0:
+            channel.runs.use(drawn_w, at - since)
 
     def _bridge(
         self, channel: Channel, reading: Reading, at: float, due: list[Due]
@@ -270,7 +272,7 @@ class Sampler:
         """Rules 5 and 7: whether an active channel went on as before for so many minutes."""
         if between <= self._rules.max_blind_gap_min:
             return True
-        rise_wh = channel.rise_wh(reading)
+        rise_wh = channel.rise_wh(channel.used_wh(reading))
         if rise_wh is None or between > LONGEST_GAP_MIN:
             return False
         mean_w = rise_wh * 3600 / (at - (channel.last_ts or at))

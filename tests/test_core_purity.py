@@ -13,8 +13,8 @@ CORE = {
     "switches": {"typing", "msgspec", "powerlog.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
     | {"powerlog", "powerlog.frame"},  # and switches
-    "runs": {"typing", "msgspec"},
-    "channel": {"typing", "msgspec", "powerlog.frame", "powerlog.runs"},
+    "runs": {"collections.abc", "typing", "msgspec"},
+    "channel": {"collections.abc", "typing", "msgspec", "powerlog.frame", "powerlog.runs"},
     "sampler": {"msgspec", "powerlog.channel", "powerlog.frame", "powerlog.runs"},
     "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
