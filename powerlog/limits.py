@@ -14,8 +14,9 @@ from typing import Any
 import daphne.http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import reactor
-from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory
 
+from powerlog.quick_socket import QuickSocket
 from powerlog.traffic import traffic
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ MESSAGE_OVERHEAD = 256  # what a message weighs in Python beside its text
 LOOK_AGAIN_S = 0.01
 
 
-class DeviceSocket(WebSocketProtocol):
+class DeviceSocket(QuickSocket):
     """A WebSocket that is read no faster than it is handled, and takes what it is answered."""
 
     # Autobahn takes an option from the factory only where the class has none.
