@@ -22,8 +22,17 @@ WRITER = "writer"
 INSERT_ROWS = """
 INSERT INTO power_logs
     (timestamp, device_id, channel, apower_w, voltage_v, current_a, energy_total_wh, source)
-VALUES {rows}
+{rows}
 ON CONFLICT DO NOTHING
+"""
+# One parameter for a whole batch: 1 µs of CPU a row here, where eight a row cost 28, and three
+# times as many rows a second.
+ROWS_OF_JSON = """
+SELECT to_timestamp(ts), device_id, channel, apower_w, voltage_v, current_a, energy_total_wh, source
+FROM json_to_recordset(%s::json) AS sample (
+    ts bigint, device_id text, channel text, apower_w float8, voltage_v float8, current_a float8,
+    energy_total_wh float8, source text
+)
 """
 # An ended run changes only when the counter has said more of it: told again, from an old log or by
 # a device's second socket, it is never opened anew, and its energy never counted twice.
@@ -54,7 +63,7 @@ SELECT * FROM power_logs WHERE id IN (
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 LAST_TS = FOR_EVER.timestamp()
 METERS_AT_ONCE = 400
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 2000
 RUNS_AT_ONCE = 500
 
 
@@ -90,14 +99,20 @@ def store(due: Sequence[Due]) -> int:
 
 
 def _insert(samples: Sequence[Sample]) -> int:
-    adapt = connections[WRITER].ops.adapt_datetimefield_value
+    """How many of these rows were new."""
+    connection = connections[WRITER]
     values: list[Any] = []
-    for row in samples:
-        values += [adapt(_moment(row.ts)), row.device_id, row.channel, row.apower_w, row.voltage_v]
-        values += [row.current_a, row.energy_total_wh, row.source]
-    places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(samples))
-    with connections[WRITER].cursor() as cursor:
-        cursor.execute(INSERT_ROWS.format(rows=places), values)
+    if connection.vendor == "postgresql":
+        rows = ROWS_OF_JSON
+        values.append(msgspec.json.encode(samples).decode())
+    else:
+        adapt = connection.ops.adapt_datetimefield_value
+        rows = "VALUES " + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(samples))
+        for row in samples:
+            values += [adapt(_moment(row.ts)), row.device_id, row.channel, row.apower_w]
+            values += [row.voltage_v, row.current_a, row.energy_total_wh, row.source]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_ROWS.format(rows=rows), values)
         return cursor.rowcount
 
 

@@ -13,6 +13,7 @@ from powerlog.models import Run as RunRow
 from powerlog.runs import Run
 from powerlog.sampler import Past
 from powerlog.store import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall, store
+from powerlog.writer import RowWriter
 
 from .doubles import sample
 from .frames import PUMP, T0
@@ -170,3 +171,17 @@ def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyP
     assert connections["writer"].connection is None
     store([sample(0)])
     assert PowerLog.objects.get().timestamp == datetime.fromtimestamp(T0, UTC) + timedelta(0)
+
+
+def test_what_slips_through_to_the_database_costs_no_neighbour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if connections["writer"].vendor == "sqlite":
+        pytest.skip("SQLite refuses none of these")
+    monkeypatch.setattr("powerlog.writer.fault", lambda due: None)
+    poison = [sample(1, device_id="a\0b"), sample(2, device_id="x" * 101)]
+    writer = RowWriter(store, linger_s=0.01)
+    writer.submit([sample(0), *poison, sample(3), msgspec.structs.replace(sample(4), ts=10**17)])
+    writer.stop()
+    assert [row.timestamp.timestamp() for row in PowerLog.objects.all()] == [T0 + 180, T0]
+    assert (writer.written, writer.rejected) == (2, {"refused by the database": 3})
