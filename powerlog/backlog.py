@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from powerlog.last import LastKnown
-from powerlog.sampler import Due, Past
+from powerlog.runs import Run
+from powerlog.sampler import Due, Past, Sample
 from powerlog.spool import Head, Spool, SpoolError
 
 logger = logging.getLogger(__name__)
@@ -161,13 +162,17 @@ class Backlog:
         """Keep on the disk how the channels stand, for last()."""
         with self._changed:
             noted, self._noted = self._noted, {}
-        if noted and self._last:
-            self._last.note(noted.values())
+        if noted and self._last and not self._last.note(noted.values()):
+            with self._changed:
+                self._noted = noted | self._noted
 
     def last(self, device_id: str, channel: str) -> Past | None:
         """How the channel stood last, as far as this machine knows it without the database. For
         the thread that calls note()."""
-        return self._last and self._last.past(device_id, channel)
+        if not self._last:
+            return None
+        told = (self._noted.get((device_id, channel, kind)) for kind in (Sample, Run))
+        return self._last.past(device_id, channel, *told) or self.past(device_id, channel, None)
 
     def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
         """What the spool knows of this channel, on top of what was known before."""

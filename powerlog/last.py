@@ -39,8 +39,8 @@ class LastKnown:
         self._readers: dict[Path, sqlite3.Connection] = {}
         self._complained = False
 
-    def note(self, told: Iterable[Due]) -> None:
-        """Of each channel the last row, and the last run."""
+    def note(self, told: Iterable[Due]) -> bool:
+        """Of each channel the last row, and the last run. Whether the disk has taken it."""
         now = time.time()
         records = [
             (
@@ -58,11 +58,18 @@ class LastKnown:
                 connection.executemany("REPLACE INTO last VALUES (?, ?, ?, ?, ?)", records)
         except (sqlite3.Error, OSError) as exc:
             self._complain(exc)
+            return False
+        return True
 
-    def past(self, device_id: str, channel: str) -> Past | None:
-        """The channel's last row, by whichever process, and its run if it was open then."""
-        rows: list[Sample] = []
-        runs: list[Run] = []
+    def past(
+        self, device_id: str, channel: str, row: Due | None = None, run: Due | None = None
+    ) -> Past | None:
+        """The channel's last row, by whichever process, and its run if it was open then.
+
+        row and run are what is known and not yet noted.
+        """
+        rows = [row] if isinstance(row, Sample) else []
+        runs = [run] if isinstance(run, Run) else []
         for kind, body in self._found(device_id, channel):
             try:
                 if kind == "row":
@@ -73,8 +80,10 @@ class LastKnown:
                 self._complain(exc)
         if not rows:
             return None
-        run = max(runs, key=lambda run: run.started_at, default=None)
-        return Past(max(rows, key=lambda row: row.ts), None if run and run.ended_at else run)
+        last_run = max(runs, key=lambda run: run.started_at, default=None)
+        if last_run and last_run.ended_at is not None:
+            last_run = None
+        return Past(max(rows, key=lambda row: row.ts), last_run)
 
     def close(self) -> None:
         for connection in filter(None, (self._connection, *self._readers.values())):

@@ -57,14 +57,14 @@ class Recalls:
         finally:
             del self._asking[answer]
 
-    def take(self, age_s: float = 0.0) -> list[Recall]:
-        """Those that can be asked now, and are at least so old."""
-        done, before = self._backlog.done, time.monotonic() - age_s
+    def take(self, age_s: float | None = None) -> list[Recall]:
+        """Those that the database can be asked now; or all that are at least so old."""
+        done, before = self._backlog.done, time.monotonic() - (age_s or 0.0)
         ready: list[Recall] = []
         others: list[Recall] = []
         with self._lock:
             for each in self._pending:
-                can = each.accepted <= done and each.at <= before
+                can = each.accepted <= done if age_s is None else each.at <= before
                 (ready if can else others).append(each)
             self._pending = others
         return ready
@@ -73,14 +73,10 @@ class Recalls:
         with self._lock:
             self._pending += asked
 
-    def past(self, asked: Recall, known: Callable[[Meter], Past | None]) -> list[Past]:
-        """What is known, and what the spool has on top."""
-        past = (self._backlog.past(*meter, known(meter)) for meter in asked.meters)
-        return [found for found in past if found]
-
-    def reply(self, asked: Recall, past: list[Past]) -> None:
+    def reply(self, asked: Recall, past: Callable[[Meter], Past | None]) -> None:
+        """Answer with what is known of each channel."""
         if asked.answer.set_running_or_notify_cancel():
-            asked.answer.set_result(past)
+            asked.answer.set_result([known for meter in asked.meters if (known := past(meter))])
 
     def unanswered(self) -> list[Due]:
         """At the end: what is due without the answers that the devices still wait for."""

@@ -247,8 +247,8 @@ class RowWriter:
             self._gone(exc)
             return
         known = {(past.row.device_id, past.row.channel): past for past in found}
-        for asked in ready:
-            self._recalls.reply(asked, self._recalls.past(asked, known.get))
+        for asked in ready:  # what waits in the spool is newer
+            self._recalls.reply(asked, lambda meter: self.backlog.past(*meter, known.get(meter)))
 
     # The keeper: never asks the database, so that nothing is in memory alone for long.
 
@@ -269,8 +269,7 @@ class RowWriter:
     def _answer_without_database(self) -> None:
         """A blink of the database is waited for: what it knows is more."""
         for asked in self._recalls.take(RECALL_LIMIT_S):
-            past = self._recalls.past(asked, lambda meter: self.backlog.last(*meter))
-            self._recalls.reply(asked, past)
+            self._recalls.reply(asked, lambda meter: self.backlog.last(*meter))
 
 
 def _line(exc: Exception) -> str:
