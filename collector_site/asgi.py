@@ -5,10 +5,11 @@ import sys
 import threading
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from daphne.server import reactor
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
+
+from collector_site.event_loop import reactor
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "collector_site.settings")
 try:

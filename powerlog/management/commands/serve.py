@@ -8,7 +8,6 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from daphne.server import Server
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -16,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.urls import reverse
 
+from collector_site.event_loop import Server
 from powerlog.store import WRITER
 
 logger = logging.getLogger(__name__)
