@@ -85,6 +85,7 @@ class Backlog:
         with self._changed:
             if now - self._marks[-1][1] >= MARK_S:
                 self._marks.append((self.accepted, now))
+            first = not self._queue
             self._queue.extend(due)
             self.accepted += len(due)
             if self._last:
@@ -95,7 +96,8 @@ class Backlog:
                 self._queue.popleft()
             self.done += beyond
             self._give_up(beyond, "memory")
-            self._changed.notify_all()
+            if first:  # who lingers for more is not to be woken by each
+                self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[], object], limit_s: float | None = None) -> None:
         """Until it is true. It is looked at whenever something comes, goes, or awake() is called;
