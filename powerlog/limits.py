@@ -11,6 +11,7 @@ import logging
 import time
 from typing import Any
 
+import autobahn.websocket.protocol
 import daphne.http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import reactor
@@ -129,4 +130,7 @@ class PageRequest(WebRequest):
 def apply() -> None:
     """Let every server of this process make its connections of these classes."""
     WebSocketFactory.protocol = DeviceSocket
+    # At each handshake Autobahn formats all its options for a line of debugging that nobody reads:
+    # a quarter of what an arrival costs.
+    autobahn.websocket.protocol.pformat = repr
     daphne.http_protocol.WebRequest = PageRequest
