@@ -34,13 +34,19 @@ FROM json_to_recordset(%s::json) AS sample (
     energy_total_wh float8, source text
 )
 """
+RUNS_OF_JSON = """
+SELECT * FROM json_to_recordset(%s::json) AS run (
+    device_id text, channel text, started_at timestamptz, ended_at timestamptz, energy_wh float8,
+    mean_w float8, peak_w float8, counter_wh float8, "end" text, heard_at timestamptz
+)
+"""
 # An ended run changes only when the counter has said more of it: told again, from an old log or by
 # a device's second socket, it is never opened anew, and its energy never counted twice.
 UPSERT_RUNS = """
 INSERT INTO runs
     (device_id, channel, started_at, ended_at, energy_wh, mean_w, peak_w, counter_wh, "end",
      heard_at)
-VALUES {runs}
+{runs}
 ON CONFLICT (device_id, channel, started_at) DO UPDATE SET
     ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, mean_w = excluded.mean_w,
     peak_w = excluded.peak_w, counter_wh = excluded.counter_wh, "end" = excluded."end",
@@ -64,7 +70,7 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 LAST_TS = FOR_EVER.timestamp()
 METERS_AT_ONCE = 400
 ROWS_AT_ONCE = 2000
-RUNS_AT_ONCE = 500
+RUNS_AT_ONCE = 1000
 
 
 def fault(due: Due) -> str | None:
@@ -141,19 +147,34 @@ def _store_run(run: Run) -> None:
 
 def _upsert(runs: Sequence[Run]) -> None:
     connection = connections[WRITER]
-
-    def adapt(ts: float | None) -> Any:
-        moment = None if ts is None else _moment(ts)
-        return connection.ops.adapt_datetimefield_value(moment)
-
+    rows = [_columns(run) for run in runs]
     values: list[Any] = []
-    for run in runs:
-        values += [run.device_id, run.channel, adapt(run.started_at), adapt(run.ended_at)]
-        values += [round(run.energy_wh, 3), round(run.mean_w, 3), run.peak_w, run.counter_wh]
-        values += [run.end, adapt(run.heard_at)]
-    places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(runs))
+    if connection.vendor == "postgresql":
+        source = RUNS_OF_JSON
+        values.append(msgspec.json.encode(rows).decode())
+    else:
+        adapt = connection.ops.adapt_datetimefield_value
+        source = "VALUES " + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(runs))
+        for row in rows:
+            values += [adapt(v) if isinstance(v, datetime) else v for v in row.values()]
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT_RUNS.format(runs=places), values)
+        cursor.execute(UPSERT_RUNS.format(runs=source), values)
+
+
+def _columns(run: Run) -> dict[str, Any]:
+    """In the order in which UPSERT_RUNS names them."""
+    return {
+        "device_id": run.device_id,
+        "channel": run.channel,
+        "started_at": _moment(run.started_at),
+        "ended_at": None if run.ended_at is None else _moment(run.ended_at),
+        "energy_wh": round(run.energy_wh, 3),
+        "mean_w": round(run.mean_w, 3),
+        "peak_w": run.peak_w,
+        "counter_wh": run.counter_wh,
+        "end": run.end,
+        "heard_at": None if run.heard_at is None else _moment(run.heard_at),
+    }
 
 
 def _without_rival(run: Run) -> Run:
