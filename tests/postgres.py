@@ -19,9 +19,12 @@ class Postgres:
 
     It listens on a TCP port: while it is stopped a connection is refused at once, while it is
     frozen one is accepted by the kernel and never answered, as with a host that hangs.
+
+    durable: what is committed survives a power cut, as everywhere but in a test.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         self._folder = Path(tempfile.mkdtemp(prefix="collector-postgres-"))
         self._folder.chmod(0o755)  # PostgreSQL never runs as root: its own user has to get in
         self._data = self._folder / "data"
@@ -33,13 +36,20 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        listen = f"-h 127.0.0.1 -p {self._port} -k '' -F"  # -F: nothing has to survive a power cut
-        self._pg_ctl("start", "-o", listen, "-l", str(self._data / "log"))
+        options = f"-h 127.0.0.1 -p {self._port} -k ''"
+        if not self._durable:
+            options += " -F"
+        self._pg_ctl("start", "-o", options, "-l", str(self._data / "log"))
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Returns when it is gone. `immediate` is a crash: it recovers at the next start."""
         self.thaw()
         self._pg_ctl("stop", "-m", mode)
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster, while it runs."""
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def freeze(self) -> None:
         """From here on nothing answers, and nothing is refused."""
@@ -61,8 +71,7 @@ class Postgres:
     def _processes(self) -> Iterator[psutil.Process]:
         """The postmaster first: once it is frozen, it starts no more children."""
         with suppress(FileNotFoundError, psutil.NoSuchProcess):
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-            yield (postmaster := psutil.Process(int(lines[0])))
+            yield (postmaster := psutil.Process(self.pid))
             yield from postmaster.children(recursive=True)
 
     def _pg_ctl(self, *arguments: str) -> None:
