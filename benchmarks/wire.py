@@ -45,17 +45,18 @@ def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 class DeviceSocket(asyncio.Protocol):
-    """One connection. heard takes each text of the server's, gone is called when an open
-    connection has ended, by whichever side."""
+    """One connection. met is called once it is open, heard with each text of the server's, gone
+    when an open connection has ended, by whichever side."""
 
     transport: asyncio.Transport
 
     def __init__(
         self,
+        met: Callable[["DeviceSocket"], None] = lambda socket: None,
         heard: Callable[[bytes], None] = lambda text: None,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
-        self._heard, self._gone = heard, gone
+        self._met, self._heard, self._gone = met, heard, gone
         self._left = b""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._free = asyncio.Event()
@@ -116,6 +117,7 @@ class DeviceSocket(asyncio.Protocol):
             return False
         self._left = rest
         self.opened.set_result(None)
+        self._met(self)
         return True
 
 
