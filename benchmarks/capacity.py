@@ -14,21 +14,21 @@ FLEETS = (1, 1_000, 10_000, 100_000)
 MEASURED_DEVICES = 10_000
 DUTIES_H = (4, 24)
 # Of fleet.py --devices 10000: the shares of a core in percent, and memory.
-CPU, CPU_POSTGRES, EMPTY_MB, KB_PER_CONNECTION = 34.0, 4.0, 87.0, 28.3
-BYTES_PER_ROW = 296.0  # of rows.py
+CPU, CPU_POSTGRES, EMPTY_MB, KB_PER_CONNECTION = 17.0, 1.2, 87.0, 25.0
+BYTES_PER_ROW = 275.0  # of rows.py
 
 
 def lines(asked: Namespace) -> Iterator[list[str]]:
     for devices in FLEETS:
         share = devices / MEASURED_DEVICES
         memory_mb = asked.empty_mb + devices * asked.kb_per_connection / 1024
-        cores = (f"{share * cost / 100:.3g}" for cost in (asked.cpu, asked.cpu_postgres))
+        cores = (f"{share * cost / 100:.3f}" for cost in (asked.cpu, asked.cpu_postgres))
         days = [devices * BUSY * duty_h * 60 for duty_h in DUTIES_H]
         yield [
             f"{devices:,}",
             *cores,
             f"{memory_mb:,.0f} MB",
-            f"{devices * BUSY / 60:,.3g}",
+            f"{devices * BUSY / 60:,.2f}",
             *(f"{rows:,}" for rows in days),
             *(disk(rows * 365 * asked.bytes_per_row) for rows in days),
         ]

@@ -135,7 +135,9 @@ def offered(rows: Iterator[Any], per_s: int, seconds: int, folder: Path) -> list
         row_writer.submit(due)
         most_spooled = max(most_spooled, row_writer.backlog.spooled)
     took_s = time.monotonic() - began
-    row_writer.stop(60)
+    while row_writer.backlog.waiting or row_writer.backlog.spooled:
+        time.sleep(0.1)
+    row_writer.stop()
     waits = watch.waits
     say(f"{per_s} rows/s offered, {row_writer.written} written, at most {most_spooled} spooled")
     return [
