@@ -13,7 +13,8 @@ Data goes one way:
     store        batches -> the database, and the past of a channel out of it
     models       PowerLog and Run, the tables power_logs and runs
     stats        the rows of a day -> the figures and the picture of a pump's day
-    admin, views what staff see; `/` for the operator
+    admin, views what staff see
+    health       what `/` says of all that, for the operator
     outage       what pages say while the database is away
 
 simulator is the other end of the wire: a Shelly that does not exist, for `manage.py simulate`.

@@ -1,7 +1,5 @@
 """Pages: the operator's health line at `/`, and the pump's day for staff."""
 
-import time
-from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,11 +13,9 @@ from django.utils import timezone
 from django.utils.decorators import async_only_middleware
 from django.views.decorators.http import require_safe
 
-from powerlog import stats
+from powerlog import health, stats
 from powerlog.chart import day_chart
 from powerlog.models import PowerLog
-from powerlog.traffic import traffic
-from powerlog.writer import SLOW_S, row_writer
 
 
 @require_safe
@@ -28,18 +24,7 @@ async def status(request: HttpRequest) -> HttpResponse:
 
     From memory alone, and async, so that it never waits for the database or for a page that does.
     """
-    lines = {
-        "collector": "running",
-        "devices connected": len(traffic.devices),
-        "frames": traffic.frames,
-        "bad frames": _by_reason(traffic.rejected),
-        "rows written": row_writer.written,
-        "rows waiting": row_writer.backlog.waiting,
-        "rows rejected": _by_reason(row_writer.rejected),
-        "rows lost": row_writer.backlog.lost,
-        "spool": _spool(),
-        "last write": _last_write(),
-    }
+    lines = health.lines([health.own()])
     text = "".join(f"{name}: {value}\n" for name, value in lines.items())
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
@@ -53,36 +38,6 @@ def status_first(get_response: Any) -> Any:
         return await (status(request) if asked else get_response(request))
 
     return middleware
-
-
-def _by_reason(counts: Counter[str]) -> str:
-    """The sum, and what it is made of."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-    return f"{counts.total()} ({reasons})" if reasons else "0"
-
-
-def _spool() -> str:
-    backlog = row_writer.backlog
-    oldest_at = backlog.spool and backlog.spool.oldest_at
-    if not oldest_at:
-        return "empty"
-    rows = "1 row" if backlog.spooled == 1 else f"{backlog.spooled} rows"
-    return f"{rows}, the oldest {_ago(oldest_at)} old"
-
-
-def _last_write() -> str:
-    failing, asking = row_writer.failing_since, row_writer.asking_since
-    if asking is not None and time.time() - asking > SLOW_S:
-        return f"the database has not answered for {_ago(asking)}"
-    if failing is not None:
-        return f"failed, the database has taken no rows for {_ago(failing)}"
-    if row_writer.last_write_at is None:
-        return "none yet"
-    return f"ok, {_ago(row_writer.last_write_at)} ago"
-
-
-def _ago(ts: float) -> str:
-    return f"{max(0, time.time() - ts):.0f} s"
 
 
 class DayForm(forms.Form):

@@ -1,0 +1,101 @@
+"""What `/` says: how this process is.
+
+The promise: from memory alone. Nobody who asks waits for the database or a disk.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from powerlog.traffic import traffic
+from powerlog.writer import SLOW_S, row_writer
+
+
+class Health(msgspec.Struct):
+    """How one process is: counts since its start, and Unix times; the names are the writer's."""
+
+    devices: int
+    frames: int
+    bad_frames: Counter[str]
+    written: int
+    waiting: int
+    rejected: Counter[str]
+    lost: int
+    spooled: int
+    spooled_since: float | None
+    asking_since: float | None
+    failing_since: float | None
+    last_write_at: float | None
+
+
+def own() -> Health:
+    backlog = row_writer.backlog
+    return Health(
+        len(traffic.devices),
+        traffic.frames,
+        traffic.rejected.copy(),
+        row_writer.written,
+        backlog.waiting,
+        row_writer.rejected.copy(),
+        backlog.lost,
+        backlog.spooled,
+        backlog.spool and backlog.spool.oldest_at,
+        row_writer.asking_since,
+        row_writer.failing_since,
+        row_writer.last_write_at,
+    )
+
+
+def lines(all_of_them: Sequence[Health]) -> dict[str, object]:
+    """The lines of `/`: the sums, and of the database the worst."""
+    return {
+        "collector": "running",
+        "devices connected": sum(each.devices for each in all_of_them),
+        "frames": sum(each.frames for each in all_of_them),
+        "bad frames": _by_reason(each.bad_frames for each in all_of_them),
+        "rows written": sum(each.written for each in all_of_them),
+        "rows waiting": sum(each.waiting for each in all_of_them),
+        "rows rejected": _by_reason(each.rejected for each in all_of_them),
+        "rows lost": sum(each.lost for each in all_of_them),
+        "spool": _spool(all_of_them),
+        "last write": _last_write(all_of_them),
+    }
+
+
+def _by_reason(parts: Iterable[Counter[str]]) -> str:
+    """The sum, and what it is made of."""
+    counts = sum(parts, Counter[str]())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return f"{counts.total()} ({reasons})" if reasons else "0"
+
+
+def _spool(all_of_them: Sequence[Health]) -> str:
+    oldest_at = _earliest(each.spooled_since for each in all_of_them)
+    if not oldest_at:
+        return "empty"
+    spooled = sum(each.spooled for each in all_of_them)
+    return f"{_counted(spooled, 'row')}, the oldest {_ago(oldest_at)} old"
+
+
+def _last_write(all_of_them: Sequence[Health]) -> str:
+    asking = _earliest(each.asking_since for each in all_of_them)
+    if asking is not None and time.time() - asking > SLOW_S:
+        return f"the database has not answered for {_ago(asking)}"
+    if failing := _earliest(each.failing_since for each in all_of_them):
+        return f"failed, the database has taken no rows for {_ago(failing)}"
+    last = max((each.last_write_at or 0.0 for each in all_of_them), default=0.0)
+    return f"ok, {_ago(last)} ago" if last else "none yet"
+
+
+def _earliest(times: Iterable[float | None]) -> float | None:
+    return min(filter(None, times), default=None)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _ago(ts: float) -> str:
+    return f"{max(0, time.time() - ts):.0f} s"
