@@ -15,6 +15,7 @@ Data goes one way:
     stats        the rows of a day -> the figures and the picture of a pump's day
     admin, views what staff see
     health       what `/` says of all that, for the operator
+                 with neighbours, how the other processes on this port are
     outage       what pages say while the database is away
 
 simulator is the other end of the wire: a Shelly that does not exist, for `manage.py simulate`.

@@ -1,8 +1,9 @@
-"""What `/` says: how this process is.
+"""What `/` says: how this process is, and those that share its port with it.
 
-The promise: from memory alone. Nobody who asks waits for the database or a disk.
+The promise: from memory alone. Nobody who asks waits for the database, a disk, or another process.
 """
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,14 +15,19 @@ from powerlog.writer import SLOW_S, row_writer
 
 
 class Health(msgspec.Struct):
-    """How one process is: counts since its start, and Unix times; the names are the writer's."""
+    """How one process is: counts since its start, and Unix times; the names are the writer's.
 
+    at is when it was so, on the monotonic clock that all processes of a machine have.
+    """
+
+    pid: int
+    at: float
     devices: int
     frames: int
-    bad_frames: Counter[str]
+    bad_frames: dict[str, int]
     written: int
     waiting: int
-    rejected: Counter[str]
+    rejected: dict[str, int]
     lost: int
     spooled: int
     spooled_since: float | None
@@ -33,12 +39,14 @@ class Health(msgspec.Struct):
 def own() -> Health:
     backlog = row_writer.backlog
     return Health(
+        os.getpid(),
+        time.monotonic(),
         len(traffic.devices),
         traffic.frames,
-        traffic.rejected.copy(),
+        dict(traffic.rejected),
         row_writer.written,
         backlog.waiting,
-        row_writer.rejected.copy(),
+        dict(row_writer.rejected),
         backlog.lost,
         backlog.spooled,
         backlog.spool and backlog.spool.oldest_at,
@@ -48,9 +56,9 @@ def own() -> Health:
     )
 
 
-def lines(all_of_them: Sequence[Health]) -> dict[str, object]:
-    """The lines of `/`: the sums, and of the database the worst."""
-    return {
+def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]:
+    """The lines of `/`: the sums, of the database the worst; and of several processes each."""
+    sums = {
         "collector": "running",
         "devices connected": sum(each.devices for each in all_of_them),
         "frames": sum(each.frames for each in all_of_them),
@@ -62,11 +70,22 @@ def lines(all_of_them: Sequence[Health]) -> dict[str, object]:
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
     }
+    if expected == 1:
+        return sums
+    each_by_itself = {f"process {each.pid}": _one(each) for each in all_of_them}
+    return sums | {"processes": f"{len(all_of_them)} of {expected}"} | each_by_itself
 
 
-def _by_reason(parts: Iterable[Counter[str]]) -> str:
+def _one(each: Health) -> str:
+    devices, waiting = _counted(each.devices, "device"), _counted(each.waiting, "row")
+    return f"{devices}, {waiting} waiting, spool {_spool([each])}"
+
+
+def _by_reason(parts: Iterable[dict[str, int]]) -> str:
     """The sum, and what it is made of."""
-    counts = sum(parts, Counter[str]())
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     return f"{counts.total()} ({reasons})" if reasons else "0"
 

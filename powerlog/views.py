@@ -16,15 +16,17 @@ from django.views.decorators.http import require_safe
 from powerlog import health, stats
 from powerlog.chart import day_chart
 from powerlog.models import PowerLog
+from powerlog.neighbours import neighbours
 
 
 @require_safe
 async def status(request: HttpRequest) -> HttpResponse:
-    """The collector's health as plain text, 200 while the process lives.
+    """The collector's health as plain text, of all processes on this port; 200 while one lives.
 
     From memory alone, and async, so that it never waits for the database or for a page that does.
     """
-    lines = health.lines([health.own()])
+    everybody = sorted([health.own(), *neighbours.others], key=lambda each: each.pid)
+    lines = health.lines(everybody, neighbours.expected)
     text = "".join(f"{name}: {value}\n" for name, value in lines.items())
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 

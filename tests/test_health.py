@@ -1,0 +1,64 @@
+"""The lines of `/` of several processes; those of one are in test_views.py."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from powerlog.health import Health, lines
+
+NOW = 1_750_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _now() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def process(pid: int, **known: object) -> Health:
+    """A process that has nothing, but what is said here."""
+    counts = dict.fromkeys(("devices", "frames", "written", "waiting", "lost", "spooled"), 0)
+    times = ("spooled_since", "asking_since", "failing_since", "last_write_at")
+    nothing = counts | dict.fromkeys(times) | {"bad_frames": {}, "rejected": {}}
+    return Health(pid=pid, at=0.0, **(nothing | known))
+
+
+def test_the_counts_of_all_are_added_up_and_each_has_a_line() -> None:
+    one = process(
+        4711,
+        devices=5012,
+        frames=70,
+        bad_frames={"not JSON": 1, "too long": 2},
+        waiting=12,
+        spooled=3,
+        spooled_since=NOW - 9,
+    )
+    two = process(4712, devices=1, frames=7, bad_frames={"not JSON": 2}, waiting=1)
+    shown = lines([one, two], 3)
+    assert shown["devices connected"] == 5013
+    assert (shown["frames"], shown["bad frames"]) == (77, "5 (3 not JSON, 2 too long)")
+    assert (shown["rows waiting"], shown["spool"]) == (13, "3 rows, the oldest 9 s old")
+    assert list(shown.items())[-3:] == [
+        ("processes", "2 of 3"),
+        ("process 4711", "5012 devices, 12 rows waiting, spool 3 rows, the oldest 9 s old"),
+        ("process 4712", "1 device, 1 row waiting, spool empty"),
+    ]
+
+
+def test_one_process_alone_has_no_line_of_its_own() -> None:
+    assert list(lines([process(4711)]))[-1] == "last write"
+
+
+def test_the_database_is_as_it_is_for_whom_it_is_worst() -> None:
+    idle = process(1)
+    well = process(2, last_write_at=NOW - 2)
+    before = process(3, last_write_at=NOW - 30, asking_since=NOW - 1)
+    assert lines([idle], 4)["last write"] == "none yet"
+    assert lines([idle, before, well], 4)["last write"] == "ok, 2 s ago"
+    failing = [process(4, failing_since=NOW - ago_s, last_write_at=NOW) for ago_s in (5, 9)]
+    failed = "failed, the database has taken no rows for 9 s"
+    assert lines([well, *failing, idle], 4)["last write"] == failed
+    hanging = [process(5, asking_since=NOW - ago_s) for ago_s in (12, 11)]
+    hangs = "the database has not answered for 12 s"
+    assert lines([well, *failing, *hanging], 4)["last write"] == hangs
