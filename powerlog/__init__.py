@@ -16,6 +16,7 @@ Data goes one way:
     admin, views what staff see
     health       what `/` says of all that, for the operator
                  with neighbours, how the other processes on this port are
+    processes    several collectors on one port, and worker, what is different in each
     outage       what pages say while the database is away
 
 simulator is the other end of the wire: a Shelly that does not exist, for `manage.py simulate`.

@@ -155,9 +155,9 @@ def running(server: Server) -> Iterator[Server]:
         server.close()
 
 
-def serve(database_url: str, folder: Path) -> Server:
+def serve(database_url: str, folder: Path, *options: str) -> Server:
     port = free_port()
-    command = ["manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = ["manage.py", "serve", "--host", "127.0.0.1", "--port", str(port), *options]
     return Server(command, port, database_url, folder / f"serve-{port}.log")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import (
     DatabaseError,
     IntegrityError,
@@ -180,3 +180,9 @@ def test_it_says_what_to_type_into_the_shelly_and_where_the_pages_are(
         f"http://{shown}:5001/admin/\n",
     ):
         assert line in out.getvalue()
+
+
+@pytest.mark.parametrize("processes", [0, -1])
+def test_fewer_processes_than_one_is_one_sentence(processes: int) -> None:
+    with pytest.raises(CommandError, match=f"--processes is {processes}, but must be 1 or more"):
+        call_command("serve", processes=processes)

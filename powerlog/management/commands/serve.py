@@ -3,9 +3,11 @@
 import logging
 import secrets
 import socket
+import sys
 import threading
 import time
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +18,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.urls import reverse
 
 from collector_site.event_loop import Server
+from powerlog.processes import run_all
 from powerlog.store import WRITER
+from powerlog.worker import prepare
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +40,32 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="0.0.0.0", help="address to listen on (0.0.0.0)")
         parser.add_argument("--port", default=5000, type=int, help="port to listen on (5000)")
+        parser.add_argument(
+            "--processes", default=1, type=int, help="collectors that share the port (1)"
+        )
+        parser.add_argument("--worker", type=Path, help=SUPPRESS)  # see powerlog/processes.py
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(
+        self, *args: Any, host: str, port: int, processes: int, worker: Path | None, **options: Any
+    ) -> None:
+        if worker:
+            prepare(worker, processes)
+            run(host, port)
+            return
+        if processes < 1:
+            raise CommandError(f"--processes is {processes}, but must be 1 or more.")
         refuse_unless_free(host, port)
         if not self.try_to_set_up():
             threading.Thread(target=self.keep_trying, name="set-up", daemon=True).start()
         self.say_where(lan_address() if host in ("0.0.0.0", "::") else host, port)
+        if processes > 1 and connections[WRITER].vendor == "sqlite":
+            self.stdout.write("SQLite is written by one process at a time; PostgreSQL by several.")
         self.stdout.flush()
-        run(host, port)
+        if processes > 1:
+            # The same command line again, with whatever options of Django's it has.
+            run_all([sys.executable, *sys.argv], processes)
+        else:
+            run(host, port)
 
     def keep_trying(self) -> None:
         """Set the database up as soon as it is there; the server runs meanwhile."""
