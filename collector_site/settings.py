@@ -261,6 +261,9 @@ ROOT_URLCONF = "collector_site.urls"
 ASGI_APPLICATION = "collector_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+# Behind TLS a login comes from https:// and would count as foreign. Nobody gains by pretending it:
+# what depends on it is only stricter, and no other site can make a browser send this header.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 LANGUAGE_CODE = "en-us"
 STATIC_URL = "static/"
 # Static files come straight from the packages: nothing to collect, with DEBUG off as well.

@@ -113,6 +113,24 @@ def test_the_dashboard_wants_a_login_of_staff(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_login_works_behind_tls() -> None:
+    client = Client(enforce_csrf_checks=True)
+    form = client.get("/admin/login/", headers={"host": "collector.example"})
+    token = form.cookies["csrftoken"].value
+    response = client.post(
+        "/admin/login/",
+        {"username": "nobody", "password": "x", "csrfmiddlewaretoken": token},
+        headers={
+            "host": "collector.example",
+            "origin": "https://collector.example",
+            "x-forwarded-proto": "https",
+            "referer": "https://collector.example/admin/login/",
+        },
+    )
+    assert "correct username and password" in response.content.decode()
+
+
+@pytest.mark.django_db
 def test_before_the_first_row_it_says_what_to_type_into_the_shelly(staff: Client) -> None:
     page = shown(staff.get("/dashboard/", headers={"host": "192.0.2.5:5000"}))
     assert "No readings yet" in page
