@@ -45,6 +45,7 @@ class Shelly:
         self.connected: list[float] = []
         self._websocket: ClientConnection | None = None
         self._away_s = 0.0
+        self._back = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
 
     async def live(self, socket: Callable[[], str]) -> None:
@@ -60,7 +61,9 @@ class Shelly:
                     self._talk = asyncio.create_task(self._say_all(self._websocket))
                     await asyncio.wait([self._talk])
                 away_s, self._away_s = self._away_s, 0.0
-                await asyncio.sleep(away_s or 0.5)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._back.wait(), away_s or 0.5)
+                self._back.clear()
         finally:
             if self._talk:
                 self._talk.cancel()
@@ -78,6 +81,16 @@ class Shelly:
         elif how == "reset":
             self._websocket.transport.abort()
         # Half open: it dials anew, and the collector is left to find out.
+
+    def come_back(self) -> None:
+        """End its absence."""
+        self._back.set()
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it has said something on the connection that it has now."""
+        talks = self._talk is not None and not self._talk.done()
+        return talks and bool(self.sent) and self.sent[-1].connection == len(self.connected)
 
     async def _say_all(self, websocket: ClientConnection) -> None:
         with suppress(WebSocketException):

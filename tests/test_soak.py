@@ -45,7 +45,11 @@ def disk(tmp_path: Path) -> Iterator[Path | None]:
 
 
 async def soak(chaos: Chaos, shellys: list[Shelly]) -> None:
-    """All devices live while all things break, until nothing is broken and nothing waits."""
+    """All devices live while all things break, until nothing is broken and nothing waits.
+
+    At the end all are connected once more: after a SIGKILL only a device that is back can tell what
+    its open runs have used.
+    """
     began = time.time()
     lives = [asyncio.create_task(shelly.live(lambda: chaos.server.socket)) for shelly in shellys]
     chaotic = asyncio.create_task(chaos.run(shellys))
@@ -56,7 +60,10 @@ async def soak(chaos: Chaos, shellys: list[Shelly]) -> None:
         tell(progress(chaos, shellys, time.time() - began))
     chaos.over.set()
     await chaotic
-    await asyncio.to_thread(until, lambda: at_rest(chaos), BACK_WITHIN_S)
+    for shelly in shellys:
+        shelly.come_back()
+    all_back = lambda: all(shelly.is_back for shelly in shellys)  # noqa: E731
+    await asyncio.to_thread(until, lambda: all_back() and at_rest(chaos), BACK_WITHIN_S)
     for life in lives:
         life.cancel()
     await asyncio.wait(lives)
