@@ -41,6 +41,7 @@ class Backlog:
         self._overflows = self._spool_fails = False
         self._changed = threading.Condition()
         self._disk = threading.Lock()  # held for as long as the disk takes, and before _changed
+        self._noting = threading.Lock()  # the same, for _last
 
     @property
     def waiting(self) -> int:
@@ -162,19 +163,21 @@ class Backlog:
 
     def note(self) -> None:
         """Keep on the disk how the channels stand, for last()."""
-        with self._changed:
-            noted, self._noted = self._noted, {}
-        if noted and self._last and not self._last.note(noted.values()):
+        with self._noting:
             with self._changed:
-                self._noted = noted | self._noted
+                noted, self._noted = self._noted, {}
+            if noted and self._last and not self._last.note(noted.values()):
+                with self._changed:
+                    self._noted = noted | self._noted
 
     def last(self, device_id: str, channel: str) -> Past | None:
-        """How the channel stood last, as far as this machine knows it without the database. For
-        the thread that calls note()."""
+        """How the channel stood last, as far as this machine knows it without the database."""
         if not self._last:
             return None
-        told = (self._noted.get((device_id, channel, kind)) for kind in (Sample, Run))
-        return self._last.past(device_id, channel, *told) or self.past(device_id, channel, None)
+        with self._noting:
+            told = (self._noted.get((device_id, channel, kind)) for kind in (Sample, Run))
+            known = self._last.past(device_id, channel, *told)
+        return known or self.past(device_id, channel, None)
 
     def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
         """What the spool knows of this channel, on top of what was known before."""

@@ -19,13 +19,18 @@ Meter = tuple[str, str]  # device_id, channel
 
 
 class Recall(NamedTuple):
-    """A question. accepted is what it waits for; without an answer `otherwise` is written."""
+    """A question. accepted is what it waits for. If the process ends without an answer, what
+    `otherwise` makes of what is known at once is written."""
 
     meters: Sequence[Meter]
     accepted: int
     at: float
     answer: Future[list[Past]]
-    otherwise: Callable[[], Sequence[Due]]
+    otherwise: Callable[[list[Past]], Sequence[Due]]
+
+    def known(self, past: Callable[[Meter], Past | None]) -> list[Past]:
+        """What is known of each channel."""
+        return [known for meter in self.meters if (known := past(meter))]
 
 
 class Recalls:
@@ -42,7 +47,10 @@ class Recalls:
         return bool(self._pending)
 
     async def ask(
-        self, meters: Sequence[Meter], otherwise: Callable[[], Sequence[Due]], limit_s: float
+        self,
+        meters: Sequence[Meter],
+        otherwise: Callable[[list[Past]], Sequence[Due]],
+        limit_s: float,
     ) -> list[Past]:
         """What is known; nothing after limit_s: without the past rather than not at all."""
         answer: Future[list[Past]] = Future()
@@ -76,8 +84,10 @@ class Recalls:
     def reply(self, asked: Recall, past: Callable[[Meter], Past | None]) -> None:
         """Answer with what is known of each channel."""
         if asked.answer.set_running_or_notify_cancel():
-            asked.answer.set_result([known for meter in asked.meters if (known := past(meter))])
+            asked.answer.set_result(asked.known(past))
 
-    def unanswered(self) -> list[Due]:
-        """At the end: what is due without the answers that the devices still wait for."""
-        return [due for asked in self._asking.values() for due in asked.otherwise()]
+    def unanswered(self, past: Callable[[Meter], Past | None]) -> list[Due]:
+        """At the end: what is due of the devices that still wait, with what is known at once."""
+        return [
+            due for asked in self._asking.values() for due in asked.otherwise(asked.known(past))
+        ]

@@ -96,12 +96,15 @@ class RowWriter:
             self.backlog.add(sound)
 
     async def past(
-        self, device_id: str, channels: Sequence[str], otherwise: Callable[[], Sequence[Due]]
+        self,
+        device_id: str,
+        channels: Sequence[str],
+        otherwise: Callable[[list[Past]], Sequence[Due]],
     ) -> list[Past]:
         """What database and spool know of these channels, after all that was accepted by now.
 
         While the database is away, what this machine knows, after RECALL_LIMIT_S. If the process
-        ends before the answer is there, what `otherwise` gives is written.
+        ends before the answer is there, what `otherwise` makes of that is written.
         """
         self.start()
         meters = [(device_id, channel) for channel in channels]
@@ -111,7 +114,7 @@ class RowWriter:
         """Write or spool what was accepted, for at most this long; what is left then is lost."""
         if not self._threads or self._stopping.is_set():
             return
-        self.submit(self._recalls.unanswered())
+        self.submit(self._recalls.unanswered(lambda meter: self.backlog.last(*meter)))
         self._stopping.set()
         self.backlog.awake()
         self.backlog.wait_for(lambda: not self.backlog.waiting, limit_s)

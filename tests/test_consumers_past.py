@@ -73,6 +73,30 @@ async def test_a_frame_that_waits_for_the_past_when_its_socket_ends_counts_all_t
     assert len(rows) == 1
 
 
+async def test_a_run_goes_on_when_the_process_ends_while_a_frame_waits_for_the_past(
+    dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
+        asked.append(otherwise)
+        await asyncio.sleep(60)
+        return []
+
+    monkeypatch.setattr(row_writer, "past", past)
+    socket = await dial()
+    await send(socket, delta(T0 + 1, switch_2=meter(430.0, 101.0)))
+    row = Sample(T0 - 60, PUMP, "switch:2", 430.0, 228.0, 2.2, 90.0, "measured")
+    run = Run(PUMP, "switch:2", T0 - 200.0, 430.0, 90.0)
+    told = asked[0]([Past(row, run)])
+    assert [(each.started_at, each.energy_wh) for each in told if isinstance(each, Run)] == [
+        (run.started_at, 11.0)
+    ]
+    socket.future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await socket.future
+
+
 async def test_what_is_known_belongs_to_the_connection(dial: Dial, rows: list[Sample]) -> None:
     first = await dial()
     await send(first, delta(None, switch_2={"apower": 400.0}))

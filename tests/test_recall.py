@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from powerlog.runs import Run
-from powerlog.sampler import Past
+from powerlog.sampler import Past, Sample
 from powerlog.spool import Spool
 from powerlog.writer import RowWriter
 
@@ -17,7 +17,7 @@ from .frames import PUMP, T0
 
 
 def asked(writer: RowWriter, device_id: str = PUMP) -> asyncio.Task[list[Past]]:
-    return asyncio.ensure_future(writer.past(device_id, ["switch:2"], lambda: [sample(99)]))
+    return asyncio.ensure_future(writer.past(device_id, ["switch:2"], lambda known: [sample(99)]))
 
 
 async def test_the_past_is_asked_for_when_what_was_accepted_before_is_written(
@@ -65,20 +65,28 @@ async def test_a_database_that_is_away_is_waited_for_no_longer_than_its_limit(
     answers.set()
 
 
-def test_what_waits_for_its_past_when_the_process_ends_is_written_without_it(
-    database: Database,
+def test_what_waits_for_its_past_when_the_process_ends_is_written_with_what_is_known(
+    database: Database, tmp_path: Path
 ) -> None:
     answers = threading.Event()
     database.fault = lambda rows: answers.wait(20) and None
-    writer = RowWriter(database.store, linger_s=0)
-    writer.submit([sample(0)])
+    writer = RowWriter(database.store, spool=Spool(tmp_path, 1000), linger_s=0)
+    run = Run(PUMP, "switch:2", T0 + 5.0, 430.0, 100.0)
+    writer.submit([sample(0), run])
+    known: list[Past] = []
+
+    def untold(past: list[Past]) -> list[Sample]:
+        known.extend(past)
+        return [sample(99)]
+
     loop = asyncio.new_event_loop()
     loop.run_until_complete(asyncio.sleep(0))
-    task = loop.create_task(writer.past(PUMP, ["switch:2"], lambda: [sample(99)]))
+    task = loop.create_task(writer.past(PUMP, ["switch:2"], untold))
     loop.run_until_complete(asyncio.sleep(0.01))
     answers.set()
     writer.stop()  # the loop has run for the last time
-    assert [row.ts for row in database.rows] == [T0, T0 + 99 * 60]
+    assert known == [Past(sample(0), run)]
+    assert database.rows == [sample(0), run, sample(99)]
     task.cancel()
     loop.run_until_complete(asyncio.wait([task]))
     loop.close()
