@@ -2,7 +2,8 @@
 
 The rules play what the devices have sent, as it was sent: that is what should be there. What was
 said while the collector was off, or within two seconds before a SIGKILL, nobody may have heard:
-there a row may be missing if the device cannot vouch for its minute, or come from its record.
+there a row may be missing if the device cannot vouch for its minute, or come from its record, and
+of a run that starts or ends there the energy may be missing.
 """
 
 from collections import Counter
@@ -50,6 +51,10 @@ class Unheard:
 
     def within(self, since: float, until: float) -> list[Span]:
         return [off for start, end, off in self.spans if start < until and since < end]
+
+    def around(self, at: float) -> list[tuple[float, float]]:
+        """From when to when nobody may have heard it, where this moment is among that."""
+        return [(start, end) for start, end, _ in self.spans if start < at < end]
 
     def vouched(self, minute: int) -> bool:
         """Whether the device's record covers this minute when it is back."""
@@ -122,6 +127,7 @@ class _Channel:
         self.shelly, self.channel, self.unheard = shelly, channel, unheard
         self.load = shelly.simulated.loads[int(channel[-1])]
         self.count["channels"] += 1
+        self.unknown_wh = 0.0  # drawn around turns that nobody heard
 
     def judge_rows(self, should: dict[int, Sample], found: dict[int, Sample]) -> None:
         self.count["rows"] += len(found)
@@ -144,8 +150,11 @@ class _Channel:
         return self.unheard.vouched(minute) and self._mean_w(minute) > ALL.power_threshold_w
 
     def _mean_w(self, minute: int) -> float:
-        drawn_wh = self.load.energy_wh(minute * 60.0 + 60) - self.load.energy_wh(minute * 60.0)
-        return drawn_wh * 60
+        return self._drawn_wh(minute * 60.0, minute * 60.0 + 60) * 60
+
+    def _drawn_wh(self, since: float, until: float) -> float:
+        until = min(until, self.shelly.sent[-1].at)
+        return self.load.energy_wh(until) - self.load.energy_wh(since)
 
     def _is_true(self, row: Sample) -> bool:
         """What the device said in that minute, or its record of it; carried: what it said last."""
@@ -171,7 +180,7 @@ class _Channel:
         differ |= self._judge_false("end", ends, true_ends, starts)
         off_wh = sum(run.energy_wh for run in found) - sum(run.energy_wh for run in should)
         self.score.energy_wh.append(off_wh)
-        if abs(off_wh) > NEAR_WH:
+        if abs(off_wh) > NEAR_WH + self.unknown_wh:
             self.count["energy off"] += 1
             if not differ:
                 self._find("energy", true_starts[0] if should else 0.0, f"off by {off_wh:+.3f} Wh")
@@ -182,8 +191,9 @@ class _Channel:
             self.count["turns"] += 1
             if _near(told, at):
                 self.count["turns right"] += 1
-            elif self.unheard.within(at, at):
+            elif unheard := self.unheard.around(at):
                 self.count["turns unheard"] += 1
+                self.unknown_wh += sum(self._drawn_wh(*span) for span in unheard)
             else:
                 differ = True
                 self._differs("missing turn", at, at, kind)

@@ -108,3 +108,18 @@ def test_a_run_may_be_cut_in_two_only_by_a_kill_in_an_outage(shelly: Shelly) -> 
     assert "false turn" in judged(shelly, cut_in_two)
     assert "false turn" in judged(shelly, cut_in_two, KILL)
     assert judged(shelly, cut_in_two, KILL, outages=(OUTAGE,)) == []
+
+
+@pytest.mark.parametrize(("lost_wh", "findings"), [(28.0, []), (32.0, ["energy"])])
+def test_only_what_was_drawn_unheard_may_be_lost_with_the_start_of_a_run(
+    shelly: Shelly, lost_wh: float, findings: list[str]
+) -> None:
+    def start_late(played: Played) -> None:
+        ((_, run),) = played.runs[CHANNEL].items()
+        late = msgspec.structs.replace(
+            run, started_at=BACK, booked_wh=run.energy_wh - lost_wh, claim_ws=0.0
+        )
+        played.runs[CHANNEL] = {BACK: late}
+
+    kill = Span("SIGKILL", T0 + 1, BACK)  # 342 s of 300 W
+    assert judged(shelly, start_late, kill) == findings
