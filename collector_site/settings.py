@@ -197,6 +197,7 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", "*", words, "host names with commas betwee
 DATABASES = databases(
     env.str("DATABASE_URL", default="") or f"sqlite:///{writable_data_dir()}/collector.sqlite3"
 )
+BEHIND_PROXY = read("BEHIND_PROXY", "off", boolean, "on or off")
 TIME_ZONE = read("TIME_ZONE", "UTC", time_zone, "a name such as Europe/Berlin")
 SAMPLING_RULES = Rules(
     channels=read(
@@ -261,9 +262,8 @@ ROOT_URLCONF = "collector_site.urls"
 ASGI_APPLICATION = "collector_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-# Behind TLS a login comes from https:// and would count as foreign. Nobody gains by pretending it:
-# what depends on it is only stricter, and no other site can make a browser send this header.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Behind TLS a login comes from https:// and would count as foreign.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 LANGUAGE_CODE = "en-us"
 STATIC_URL = "static/"
 # Static files come straight from the packages: nothing to collect, with DEBUG off as well.

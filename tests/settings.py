@@ -6,6 +6,7 @@ import tempfile
 os.environ |= dict.fromkeys(
     (
         "ALLOWED_HOSTS",
+        "BEHIND_PROXY",
         "CHANNELS",
         "CLOCK_TOLERANCE_S",
         "DEBUG",

@@ -42,6 +42,7 @@ def test_the_settings_are_all_found() -> None:
         "CLOCK_TOLERANCE_S",
         "SPOOL_DIR",
         "SPOOL_MAX_ROWS",
+        "BEHIND_PROXY",
     }
 
 

@@ -113,7 +113,9 @@ def test_the_dashboard_wants_a_login_of_staff(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_login_works_behind_tls() -> None:
+def test_a_login_works_behind_tls_where_the_proxy_is_believed(settings: Any) -> None:
+    assert settings.SECURE_PROXY_SSL_HEADER is None
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     client = Client(enforce_csrf_checks=True)
     form = client.get("/admin/login/", headers={"host": "collector.example"})
     token = form.cookies["csrftoken"].value
