@@ -214,8 +214,7 @@ SAMPLING_RULES = Rules(
         "CLOCK_TOLERANCE_S", "120", not_negative, "a number of seconds, 0 or more"
     ),
 )
-# Made when the collector starts. Ten thousand devices with three busy channels fill the default in
-# an hour; it takes about half a gigabyte.
+# Ten thousand devices with three busy channels fill the default in an hour: half a gigabyte.
 SPOOL_DIR = read("SPOOL_DIR", str(DATA_DIR), folder, "the path of a folder")
 SPOOL_MAX_ROWS = read("SPOOL_MAX_ROWS", "2000000", rows, "a whole number of rows, 1000 or more")
 
@@ -264,7 +263,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 # Behind TLS a login comes from https:// and would count as foreign.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
-LANGUAGE_CODE = "en-us"
 STATIC_URL = "static/"
 # Static files come straight from the packages: nothing to collect, with DEBUG off as well.
 WHITENOISE_USE_FINDERS = True

@@ -1,6 +1,6 @@
 """Ten minutes in which everything breaks, again and again, and what is in the database after it.
 
-.venv/bin/pytest -m soak; SOAK_MINUTES and SOAK_SEED change how long and which faults.
+.venv/bin/pytest -m soak -n 0; SOAK_MINUTES and SOAK_SEED change how long and which faults.
 """
 
 import asyncio
