@@ -8,7 +8,7 @@ what this machine knows.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Recalls:
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
-        self._pending: list[Recall] = []
+        self._pending: dict[Future[list[Past]], Recall] = {}
         self._lock = threading.Lock()
         # Those whose answer has not yet arrived with the device; many, when a fleet is back.
         self._asking: dict[Future[list[Past]], Recall] = {}
@@ -56,7 +56,8 @@ class Recalls:
         answer: Future[list[Past]] = Future()
         asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
         self._asking[answer] = asked
-        self.put_back([asked])
+        with self._lock:
+            self._pending[answer] = asked
         self._backlog.awake()
         try:
             return await asyncio.wait_for(asyncio.wrap_future(answer), limit_s)
@@ -64,27 +65,28 @@ class Recalls:
             return []
         finally:
             del self._asking[answer]
+            self._claims(asked)
 
-    def take(self, age_s: float | None = None) -> list[Recall]:
-        """Those that the database can be asked now; or all that are at least so old."""
+    def ready(self, age_s: float | None = None) -> list[Recall]:
+        """Those that the database can be asked now; or all that are at least so old. They stay
+        until somebody answers: the database may hang when it is asked."""
         done, before = self._backlog.done, time.monotonic() - (age_s or 0.0)
-        ready: list[Recall] = []
-        others: list[Recall] = []
         with self._lock:
-            for each in self._pending:
-                can = each.accepted <= done if age_s is None else each.at <= before
-                (ready if can else others).append(each)
-            self._pending = others
-        return ready
-
-    def put_back(self, asked: Iterable[Recall]) -> None:
-        with self._lock:
-            self._pending += asked
+            return [
+                each
+                for each in self._pending.values()
+                if (each.accepted <= done if age_s is None else each.at <= before)
+            ]
 
     def reply(self, asked: Recall, past: Callable[[Meter], Past | None]) -> None:
-        """Answer with what is known of each channel."""
-        if asked.answer.set_running_or_notify_cancel():
+        """Answer with what is known of each channel, unless somebody was faster."""
+        if self._claims(asked) and asked.answer.set_running_or_notify_cancel():
             asked.answer.set_result(asked.known(past))
+
+    def _claims(self, asked: Recall) -> bool:
+        """Whether nobody did before: each question has one answer."""
+        with self._lock:
+            return self._pending.pop(asked.answer, None) is not None
 
     def unanswered(self, past: Callable[[Meter], Past | None]) -> list[Due]:
         """At the end: what is due of the devices that still wait, with what is known at once."""

@@ -241,12 +241,11 @@ class RowWriter:
 
         Also where the database takes no rows: one that is full or read-only knows the past.
         """
-        ready = self._recalls.take()
+        ready = self._recalls.ready()
         meters = [meter for asked in ready for meter in asked.meters]
         try:
             found = self._recall(meters) if meters else ()
         except Exception as exc:  # noqa: BLE001 (asked again, or answered by the keeper)
-            self._recalls.put_back(ready)
             self._gone(exc)
             return
         known = {(past.row.device_id, past.row.channel): past for past in found}
@@ -271,7 +270,7 @@ class RowWriter:
 
     def _answer_without_database(self) -> None:
         """A blink of the database is waited for: what it knows is more."""
-        for asked in self._recalls.take(RECALL_LIMIT_S):
+        for asked in self._recalls.ready(RECALL_LIMIT_S):
             self._recalls.reply(asked, lambda meter: self.backlog.last(*meter))
 
 

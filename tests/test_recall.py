@@ -109,6 +109,24 @@ async def test_in_an_outage_the_past_is_what_this_machine_knows_also_of_a_proces
     after.stop()
 
 
+async def test_a_database_that_hangs_when_it_is_asked_is_not_waited_for(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.3)
+    thawed = threading.Event()
+
+    def hang(meters: Sequence[tuple[str, str]]) -> list[Past]:
+        if ("", "") not in meters:
+            thawed.wait(20)
+        return [Past(sample(7))]
+
+    writer = RowWriter(database.store, hang, Spool(tmp_path, 1000), linger_s=0)
+    writer.submit([sample(0)])
+    assert await asked(writer) == [Past(sample(0))]
+    thawed.set()
+    writer.stop()
+
+
 async def test_a_database_that_takes_no_rows_may_still_know_the_past(
     database: Database, tmp_path: Path
 ) -> None:
