@@ -115,8 +115,8 @@ class LastKnown:
         return self._connection
 
     def _complain(self, exc: Exception) -> None:
-        """Once: a full disk has its error by the spool, and this may heal."""
-        self.close()
+        """Once: a full disk has its error by the spool, and this may heal. What is open stays so:
+        a file that is opened on a full disk cannot even be read."""
         if not self._complained:
             self._complained = True
             logger.warning("%s cannot be used: %s", self._path, exc)

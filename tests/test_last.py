@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from powerlog.runs import Run
 from powerlog.sampler import Past
 
 from .doubles import sample
+from .faults import filled, small_disk
 from .frames import PUMP, T0
 
 METER = (PUMP, "switch:2")
@@ -84,6 +85,27 @@ def test_a_disk_that_does_not_take_it_is_said_once_and_tried_again(
         (tmp_path / "missing").mkdir()
         last.note([sample(0)])
         assert last.past(*METER) == Past(sample(0))
+
+
+def test_what_is_known_can_be_read_while_the_disk_takes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(small_disk(folder, 1024 * 1024))
+        except PermissionError:
+            pytest.skip("may not mount a disk")
+        last = opened.enter_context(closing(LastKnown(folder / "last-1.sqlite3")))
+        for _ in range(2):
+            last.note([sample(0), OPEN])
+            last.close()
+        last.note([sample(0), OPEN])
+        opened.enter_context(filled(folder))
+        assert not last.note([sample(0, device_id=f"{number}") for number in range(999)])
+        # What it gave back of the disk, if it did, somebody else has taken.
+        with suppress(OSError), (folder / "more").open("wb", buffering=0) as more:
+            while True:
+                more.write(bytes(4096))
+        assert last.past(*METER) == Past(sample(0), OPEN)
 
 
 def test_what_cannot_be_read_is_nothing(last: LastKnown, tmp_path: Path) -> None:
