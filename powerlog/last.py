@@ -68,9 +68,9 @@ class LastKnown:
 
         row and run are what is known and not yet noted.
         """
-        rows = [row] if isinstance(row, Sample) else []
-        runs = [run] if isinstance(run, Run) else []
-        for kind, body in self._found(device_id, channel):
+        rows: list[Sample] = []
+        runs: list[Run] = []
+        for _, kind, body in sorted(self._found(device_id, channel)):
             try:
                 if kind == "row":
                     rows.append(_row(body))
@@ -78,9 +78,12 @@ class LastKnown:
                     runs.append(_run(body))
             except msgspec.MsgspecError as exc:
                 self._complain(exc)
+        rows += [row] if isinstance(row, Sample) else []
+        runs += [run] if isinstance(run, Run) else []
         if not rows:
             return None
-        last_run = max(runs, key=lambda run: run.started_at, default=None)
+        # Of a run that several processes told, what was told last.
+        last_run = max(reversed(runs), key=lambda run: run.started_at, default=None)
         if last_run and last_run.ended_at is not None:
             last_run = None
         return Past(max(rows, key=lambda row: row.ts), last_run)
@@ -90,8 +93,12 @@ class LastKnown:
             connection.close()
         self._connection, self._readers = None, {}
 
-    def _found(self, device_id: str, channel: str) -> Iterator[tuple[str, str]]:
-        query = "SELECT kind, body FROM last WHERE device_id = ? AND channel = ? AND told_at > ?"
+    def _found(self, device_id: str, channel: str) -> Iterator[tuple[float, str, str]]:
+        """When it was told, kind and body of what the files hold of this channel."""
+        query = (
+            "SELECT told_at, kind, body FROM last "
+            "WHERE device_id = ? AND channel = ? AND told_at > ?"
+        )
         wanted = (device_id, channel, time.time() - KEPT_S)
         for path in self._path.parent.glob("last-*.sqlite3"):
             try:

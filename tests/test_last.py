@@ -57,6 +57,18 @@ def test_the_newest_of_all_processes_counts(last: LastKnown, tmp_path: Path) -> 
             assert each.past(*METER) == Past(sample(3), Run(*METER, T0 + 180.0, 430.0))
 
 
+@pytest.mark.parametrize("names", [("last-1", "last-2"), ("last-2", "last-1")])
+def test_of_a_run_that_several_processes_told_the_newest_version_counts(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    told = ([sample(0), OPEN], [ended(OPEN, T0 + 90.0)])
+    for name, due in zip(names, told, strict=True):
+        with closing(LastKnown(tmp_path / f"{name}.sqlite3")) as last:
+            last.note(due)
+    with closing(LastKnown(tmp_path / "last-3.sqlite3")) as last:
+        assert last.past(*METER) == Past(sample(0))
+
+
 def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(
     last: LastKnown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
