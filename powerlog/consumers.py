@@ -7,7 +7,6 @@ No message, however malformed, ends more than its own connection; a bad one not 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,8 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog import protocol
-from powerlog.frame import Frame
-from powerlog.sampler import Due, Past, Sampler
+from powerlog.sampler import Sampler
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
@@ -64,18 +62,12 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         try:
             if new := self.sampler.strangers(frame):
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
-                untold = partial(self.untold, frame, now)
+                untold = partial(self.sampler.last_words, frame, now)
                 for past in await row_writer.past(frame.device_id, new, untold):
                     self.sampler.restore(past)
         finally:  # a connection that is ended meanwhile has said it all the same
             if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
-
-    def untold(self, frame: Frame, now: float, known: Sequence[Past]) -> list[Due]:
-        """What is due of a frame that waits for the past when the process ends."""
-        for past in known:
-            self.sampler.restore(past)
-        return self.sampler.feed(frame, now) + self.sampler.leave()
 
     def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters."""

@@ -55,6 +55,8 @@ answers with what each of them makes due: Samples (rows) and Runs.
     any            late                         -                       -, values taken        (2)
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from powerlog.channel import MINUTE_S, Channel, Device, Past, Rules, Sample
@@ -108,6 +110,12 @@ class Sampler:
             for channel in device.channels.values()
             for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
         ]
+
+    def last_words(self, frame: Frame, now: float, known: Iterable[Past]) -> list[Due]:
+        """Rule 8: what is due where all ends with a frame that has waited for the past so far."""
+        for past in known:
+            self.restore(past)
+        return self.feed(frame, now) + self.leave()
 
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.
