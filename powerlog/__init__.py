@@ -4,8 +4,10 @@ Data goes one way:
 
     consumers    a device's WebSocket: accept, ask for its status, pass every frame on
     protocol     text -> Frame with its Readings, or FrameError      (pure: no Django, no clock)
+                 with frame, its nouns, and switches, the short way for what nearly all are
     sampler      Readings and a time -> Samples and Runs, by numbered rules   (pure, too)
                  with channel, what is known of one, and runs, how energy is booked on them
+    limits       what a connection may cost, with quick_socket, the short way through a WebSocket
     traffic      what the sockets of this process have seen, for the operator
     writer       Samples and Runs -> batches, off the frame path
                  with backlog, what waits, spool, the part of it on the disk, recalls, the

@@ -38,7 +38,7 @@ class Backlog:
         self.accepted = self.done = self._given_up = 0
         self._last: LastKnown | None = None
         self._noted: dict[tuple[str, str, type], Due] = {}  # not yet in there
-        self._overflows = self._spool_fails = False
+        self._overflows = self.spool_fails = False
         self._changed = threading.Condition()
         self._disk = threading.Lock()  # held for as long as the disk takes, and before _changed
         self._noting = threading.Lock()  # the same, for _last
@@ -156,8 +156,8 @@ class Backlog:
                 self._spool_failed(exc)
                 return
             self._give_up(self.spool.shorten(), "the spool")
-        if self._spool_fails:
-            self._spool_fails = False
+        if self.spool_fails:
+            self.spool_fails = False
             logger.warning("the spool takes rows again")
         self.awake()
 
@@ -222,6 +222,6 @@ class Backlog:
             logger.error("more rows wait than fit into %s: the oldest are given up", where)
 
     def _spool_failed(self, exc: SpoolError) -> None:
-        if not self._spool_fails:
-            self._spool_fails = True
+        if not self.spool_fails:
+            self.spool_fails = True
             logger.error("the spool takes nothing, rows wait in memory alone: %s", exc)

@@ -31,6 +31,7 @@ class Health(msgspec.Struct):
     lost: int
     spooled: int
     spooled_since: float | None
+    spool_fails: bool
     asking_since: float | None
     failing_since: float | None
     last_write_at: float | None
@@ -50,6 +51,7 @@ def own() -> Health:
         backlog.lost,
         backlog.spooled,
         backlog.spool and backlog.spool.oldest_at,
+        backlog.spool_fails,
         row_writer.asking_since,
         row_writer.failing_since,
         row_writer.last_write_at,
@@ -91,11 +93,12 @@ def _by_reason(parts: Iterable[dict[str, int]]) -> str:
 
 
 def _spool(all_of_them: Sequence[Health]) -> str:
+    fails = ", the disk takes nothing" if any(each.spool_fails for each in all_of_them) else ""
     oldest_at = _earliest(each.spooled_since for each in all_of_them)
     if not oldest_at:
-        return "empty"
+        return f"empty{fails}"
     spooled = sum(each.spooled for each in all_of_them)
-    return f"{_counted(spooled, 'row')}, the oldest {_ago(oldest_at)} old"
+    return f"{_counted(spooled, 'row')}, the oldest {_ago(oldest_at)} old{fails}"
 
 
 def _last_write(all_of_them: Sequence[Health]) -> str:

@@ -15,7 +15,13 @@ CORE = {
     | {"powerlog", "powerlog.frame"},  # and switches
     "runs": {"collections.abc", "typing", "msgspec"},
     "channel": {"collections.abc", "typing", "msgspec", "powerlog.frame", "powerlog.runs"},
-    "sampler": {"collections.abc", "msgspec", "powerlog.channel", "powerlog.frame", "powerlog.runs"},
+    "sampler": {
+        "collections.abc",
+        "msgspec",
+        "powerlog.channel",
+        "powerlog.frame",
+        "powerlog.runs",
+    },
     "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
 }

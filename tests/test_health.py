@@ -20,7 +20,9 @@ def process(pid: int, **known: object) -> Health:
     """A process that has nothing, but what is said here."""
     counts = dict.fromkeys(("devices", "frames", "written", "waiting", "lost", "spooled"), 0)
     times = ("spooled_since", "asking_since", "failing_since", "last_write_at")
-    nothing = counts | dict.fromkeys(times) | {"bad_frames": {}, "rejected": {}}
+    nothing = (
+        counts | dict.fromkeys(times) | {"bad_frames": {}, "rejected": {}, "spool_fails": False}
+    )
     return Health(pid=pid, at=0.0, **(nothing | known))
 
 
@@ -44,6 +46,13 @@ def test_the_counts_of_all_are_added_up_and_each_has_a_line() -> None:
         ("process 4711", "5012 devices, 12 rows waiting, spool 3 rows, the oldest 9 s old"),
         ("process 4712", "1 device, 1 row waiting, spool empty"),
     ]
+
+
+def test_a_disk_that_takes_nothing_is_said_whatever_waits_there() -> None:
+    full = process(4711, spool_fails=True)
+    assert lines([process(1), full])["spool"] == "empty, the disk takes nothing"
+    full = process(4711, spool_fails=True, spooled=1, spooled_since=NOW - 9)
+    assert lines([full])["spool"] == "1 row, the oldest 9 s old, the disk takes nothing"
 
 
 def test_one_process_alone_has_no_line_of_its_own() -> None:
