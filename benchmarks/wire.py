@@ -67,7 +67,9 @@ class DeviceSocket(asyncio.Protocol):
         return self.opened.done() and not self.transport.is_closing()
 
     def say(self, payload: bytes) -> None:
-        self.transport.write(client_frame(payload))
+        """Nothing where the other side has just gone: who talks to thousands learns of it late."""
+        if self.is_open:
+            self.transport.write(client_frame(payload))
 
     async def taken(self) -> None:
         """Wait until the kernel has room for more."""
