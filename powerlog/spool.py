@@ -18,7 +18,7 @@ import msgspec
 
 from powerlog.runs import Run
 from powerlog.sampler import Due, Past, Sample
-from powerlog.spool_file import SpoolFile, set_aside
+from powerlog.spool_file import SpoolFile, delete, set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +85,17 @@ class Spool:
             self.open()
         if not due:
             return Head([])
+        fresh = self._own is None and self._path is not None and not self._path.exists()
         try:
             if self._own is None:
                 self._own = self._opened(self._path) if self._path else None
             if self._own is None:
                 raise SpoolError(f"{self._path} cannot be opened")
             self._own.append(due)
-        except (sqlite3.Error, OSError) as exc:
+        except (sqlite3.Error, OSError, SpoolError) as exc:
             self._failed(self._own, exc)
+            if fresh and self._path:
+                self._forget_empty(self._path)
             raise SpoolError(f"{exc}: {self._path}") from None
         return Head([], self._own, self._own.last)
 
@@ -212,6 +215,13 @@ class Spool:
                 exc,
                 file.set_aside(),
             )
+
+    def _forget_empty(self, path: Path) -> None:
+        """A disk that is full has room for a file, but not for what belongs into it."""
+        if self._own:
+            self._own.close()
+            self._own = None
+        delete(path)
 
     def _forget(self, file: SpoolFile) -> None:
         if file is self._own:

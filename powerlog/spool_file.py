@@ -84,9 +84,7 @@ class SpoolFile:
     def delete(self) -> None:
         """Its records are removed already: a file that cannot be deleted is an empty one."""
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(OSError):
-                Path(f"{self.path}{suffix}").unlink()
+        delete(self.path)
 
     def set_aside(self) -> Path:
         """Out of the way, for somebody to look at."""
@@ -115,3 +113,9 @@ def set_aside(path: Path) -> Path:
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
     return path.rename(aside)
+
+
+def delete(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            Path(f"{path}{suffix}").unlink()

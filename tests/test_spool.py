@@ -12,6 +12,7 @@ import pytest
 from powerlog.runs import Run
 from powerlog.sampler import Due, Past
 from powerlog.spool import Head, Spool, SpoolError
+from powerlog.spool_file import SpoolFile
 
 from .doubles import sample
 from .frames import PUMP, T0
@@ -62,6 +63,27 @@ def test_an_empty_spool_has_no_file(spool: Spool) -> None:
     assert (spool.depth, spool.oldest_at) == (0, None)
     spool.append([sample(1)])
     assert emptied(spool) == [sample(1)]
+
+
+def test_a_full_disk_leaves_no_file_without_a_record(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for part in ("append", "__init__"):
+        with monkeypatch.context() as patch:
+            patch.setattr(SpoolFile, part, full)
+            (spool.folder / "spool-1.sqlite3-wal").touch()
+            with pytest.raises(SpoolError, match="disk is full"):
+                spool.append([sample(0)])
+        assert list(spool.folder.glob("*.sqlite3*")) == []
+    spool.append([sample(1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolFile, "append", full)
+        with pytest.raises(SpoolError, match="disk is full"):
+            spool.append([sample(2)])
+    assert emptied(spool) == [sample(1)], "what was there already stays"
 
 
 def test_it_can_be_read_with_ordinary_tools_while_it_is_in_use(spool: Spool) -> None:
