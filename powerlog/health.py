@@ -51,7 +51,7 @@ def own() -> Health:
         backlog.lost,
         backlog.spooled,
         backlog.spool and backlog.spool.oldest_at,
-        backlog.spool_fails,
+        backlog.spool_fails and backlog.waiting > 0,  # what was so when it was tried last
         row_writer.asking_since,
         row_writer.failing_since,
         row_writer.last_write_at,
