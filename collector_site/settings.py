@@ -4,27 +4,33 @@ What is not set has a default that works at home. What is set wrongly stops the 
 sentence that names the setting. The README documents each; a test holds it to that.
 """
 
-import math
 import os
-import re
 import secrets
 import tempfile
-import zoneinfo
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from powerlog.protocol import RELAYS
+from collector_site.database_url import databases
+from collector_site.values import (
+    BASE_DIR,
+    boolean,
+    channels,
+    folder,
+    minutes,
+    not_negative,
+    rows,
+    time_zone,
+    words,
+)
 from powerlog.sampler import Rules
 
 T = TypeVar("T")
-BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = BASE_DIR / "data"
-NUMBER = "(0|[1-9][0-9]{0,3})"  # of a component, as devices write it
 
 if (BASE_DIR / ".env").exists():
     try:
@@ -45,58 +51,6 @@ def read(name: str, default: str, convert: Callable[[str], T], expected: str) ->
         return convert(text)
     except (ValueError, KeyError):
         raise ImproperlyConfigured(f"{name} is {text!r}, but must be {expected}.") from None
-
-
-def boolean(text: str) -> bool:
-    meanings = dict.fromkeys(("on", "true", "yes", "1"), True)
-    meanings |= dict.fromkeys(("off", "false", "no", "0"), False)
-    return meanings[text.lower()]
-
-
-def not_negative(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError
-    return value
-
-
-def minutes(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text):
-        raise ValueError
-    return int(text)
-
-
-def rows(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{4,12}", text) or int(text) < 1000:
-        raise ValueError
-    return int(text)
-
-
-def folder(text: str) -> Path:
-    path = BASE_DIR / text
-    if path.exists() and not path.is_dir():
-        raise ValueError
-    return path
-
-
-def time_zone(text: str) -> str:
-    try:
-        return zoneinfo.ZoneInfo(text).key
-    except (zoneinfo.ZoneInfoNotFoundError, OSError):
-        raise ValueError from None
-
-
-def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def channels(text: str) -> frozenset[str]:
-    """Component keys (em:0:a is a phase); a bare number is a switch; * is whatever meters."""
-    keys = [f"switch:{word}" if re.fullmatch("[0-9]+", word) else word for word in words(text)]
-    known = rf"\*|({'|'.join(RELAYS)}|em1):{NUMBER}|em:{NUMBER}(:[abc])?"
-    if not keys or not all(re.fullmatch(known, key) for key in keys):
-        raise ValueError
-    return frozenset(keys)
 
 
 def writable_data_dir() -> Path:
@@ -135,60 +89,6 @@ def _write_secret_key(path: Path) -> None:
         os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(file.name, path)
-
-
-def databases(url: str) -> dict[str, dict[str, Any]]:
-    """Django's DATABASES for a DATABASE_URL.
-
-    `default` serves the web side. `writer` is the same database through a connection of its own,
-    for the thread that writes rows: a page that holds every connection of the pool must not
-    hold up a row. Raises ImproperlyConfigured, never repeating the URL: it has a password in it.
-    """
-    must = "DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("postgresql", "postgres", "sqlite"):
-        raise ImproperlyConfigured(f"{must}, but it begins with something else.")
-    if scheme == "sqlite":
-        return _sqlite(rest.removeprefix("/"), must)
-    try:
-        default = env.db_url_config(url)
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"{must}, but its host or port cannot be read. Special characters in the password "
-            "are written in percent form: / is %2F, ? is %3F, @ is %40."
-        ) from None
-    if not default["NAME"]:
-        raise ImproperlyConfigured(f"{must}, but the name of the database is missing.")
-    options = default.setdefault("OPTIONS", {})
-    if "CONN_MAX_AGE" in default or options.keys() & {"pool", "conn_max_age"}:
-        raise ImproperlyConfigured(
-            "DATABASE_URL sets pool or conn_max_age, but the collector pools connections itself."
-        )
-    # A host that has vanished is noticed after half a minute, not after a quarter of an hour.
-    options |= {"connect_timeout": 5, "tcp_user_timeout": 30_000} | options
-    writer = default | {"OPTIONS": options, "CONN_MAX_AGE": None, "TEST": {"MIRROR": "default"}}
-    # By itself a pool waits ever longer between two attempts to reconnect, up to minutes; one that
-    # gives up at once tries again for the next page.
-    pool = {"min_size": 1, "max_size": 10, "timeout": 3, "reconnect_timeout": 3}
-    # Checked before use: a pooled connection does not outlive a restart of PostgreSQL.
-    default = default | {"OPTIONS": options | {"pool": pool}, "CONN_HEALTH_CHECKS": True}
-    return {"default": default, "writer": writer}
-
-
-def _sqlite(path: str, must: str) -> dict[str, dict[str, Any]]:
-    if not path or ":memory:" in path or "?" in path:
-        raise ImproperlyConfigured(f"{must}, but it names no file.")
-    default = {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(BASE_DIR / path),
-        "OPTIONS": {
-            # Readers and the writer do not stop each other; writers queue up instead of failing.
-            "init_command": "PRAGMA journal_mode=WAL;",
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-        },
-    }
-    return {"default": default, "writer": default | {"TEST": {"MIRROR": "default"}}}
 
 
 DEBUG = read("DEBUG", "off", boolean, "on or off")

@@ -1,0 +1,64 @@
+"""What the text of a setting means: each function here raises ValueError or KeyError for what it is
+not, and settings.py says then what was expected."""
+
+import math
+import re
+import zoneinfo
+from pathlib import Path
+
+from powerlog.protocol import RELAYS
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+NUMBER = "(0|[1-9][0-9]{0,3})"  # of a component, as devices write it
+
+
+def boolean(text: str) -> bool:
+    meanings = dict.fromkeys(("on", "true", "yes", "1"), True)
+    meanings |= dict.fromkeys(("off", "false", "no", "0"), False)
+    return meanings[text.lower()]
+
+
+def not_negative(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError
+    return value
+
+
+def minutes(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError
+    return int(text)
+
+
+def rows(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{4,12}", text) or int(text) < 1000:
+        raise ValueError
+    return int(text)
+
+
+def folder(text: str) -> Path:
+    path = BASE_DIR / text
+    if path.exists() and not path.is_dir():
+        raise ValueError
+    return path
+
+
+def time_zone(text: str) -> str:
+    try:
+        return zoneinfo.ZoneInfo(text).key
+    except (zoneinfo.ZoneInfoNotFoundError, OSError):
+        raise ValueError from None
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def channels(text: str) -> frozenset[str]:
+    """Component keys (em:0:a is a phase); a bare number is a switch; * is whatever meters."""
+    keys = [f"switch:{word}" if re.fullmatch("[0-9]+", word) else word for word in words(text)]
+    known = rf"\*|({'|'.join(RELAYS)}|em1):{NUMBER}|em:{NUMBER}(:[abc])?"
+    if not keys or not all(re.fullmatch(known, key) for key in keys):
+        raise ValueError
+    return frozenset(keys)
