@@ -1,7 +1,14 @@
-"""The tables: `power_logs`, a row per device, channel and active minute, and `runs`."""
+"""The tables: `power_logs`, a row per device, channel and active minute; `runs`, `day_totals`.
 
+Beside them what names them: `devices` and their `channels`, as they are and as staff want them.
+Rows, runs and totals bear the ids of devices and channels, not keys of these tables: history stays
+whatever becomes of a device.
+"""
+
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 
 class PowerLog(models.Model):
@@ -79,6 +86,11 @@ class Run(models.Model):
         "last heard", null=True, help_text="The last contact with an open run, where that is over."
     )
     end = models.CharField("how it ended", max_length=12, choices=End, default=End.OPEN, blank=True)
+    midnights = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="[Unix time, Wh] of each local midnight passed: its energy until then.",
+    )
 
     class Meta:
         db_table = "runs"
@@ -97,3 +109,137 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device_id} {self.channel} from {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class DayTotal(models.Model):
+    """What a channel did on a local day (of TIME_ZONE); kept for ever, made in totals.py.
+
+    A run counts on the day on which it starts, its time and energy on each of its days. What an
+    open run has used since the last midnight is not in here yet.
+    """
+
+    device_id = models.CharField("device", max_length=100)
+    channel = models.CharField(max_length=20, help_text="The component key, such as switch:2.")
+    day = models.DateField()
+    active_minutes = models.IntegerField("active minutes", default=0)
+    filled_minutes = models.IntegerField(
+        "filled minutes",
+        default=0,
+        help_text="Those of them that no message told as they passed: device and carried.",
+    )
+    runs = models.IntegerField("runs", default=0)
+    run_s = models.FloatField("run time (s)", default=0.0)
+    energy_wh = models.FloatField("energy (Wh)", default=0.0)
+    peak_w = models.FloatField("peak power (W)", default=0.0)
+
+    class Meta:
+        db_table = "day_totals"
+        verbose_name = "day total"
+        ordering = ("-day", "device_id", "channel")
+        indexes = (models.Index(fields=["day"], name="idx_day_totals_day"),)
+        constraints = (
+            models.UniqueConstraint(fields=["device_id", "channel", "day"], name="uniq_day_totals"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.channel} {self.day}"
+
+    @property
+    def mean_w(self) -> float | None:
+        """Mean power while active; None where nothing ran."""
+        return self.energy_wh * 3600 / self.run_s if self.run_s else None
+
+
+class Device(models.Model):
+    """A Shelly that has been here: what it says of itself, and what staff call it."""
+
+    device_id = models.CharField("id", max_length=100, unique=True, editable=False)
+    name = models.CharField(
+        "own name", max_length=100, blank=True, help_text="Instead of its name in the Shelly."
+    )
+    reported_name = models.CharField(
+        "name in the Shelly", max_length=100, blank=True, editable=False
+    )
+    model = models.CharField(max_length=60, blank=True, editable=False)
+    firmware = models.CharField(max_length=60, blank=True, editable=False)
+    address = models.CharField(max_length=45, blank=True, editable=False)
+    first_seen_at = models.DateTimeField("first seen", default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField("last seen", default=timezone.now, editable=False)
+    connected = models.BooleanField(
+        default=False, editable=False, help_text="By the word of the process that heard it last."
+    )
+
+    class Meta:
+        db_table = "devices"
+        ordering = ("device_id",)
+
+    def __str__(self) -> str:
+        return self.name or self.reported_name or self.device_id
+
+
+class Channel(models.Model):
+    """A channel of a device that meters, and what staff want of it. None: as everywhere else."""
+
+    device = models.ForeignKey(
+        Device,
+        models.CASCADE,
+        to_field="device_id",
+        related_name="channels",
+        editable=False,
+        db_index=False,  # the unique key has it first
+    )
+    channel = models.CharField(max_length=20, editable=False, help_text="The component key.")
+    name = models.CharField(
+        "own name", max_length=100, blank=True, help_text="Instead of its name in the Shelly."
+    )
+    reported_name = models.CharField(
+        "name in the Shelly", max_length=100, blank=True, editable=False
+    )
+    logged = models.BooleanField(default=True, help_text="Off: it makes no rows and no runs.")
+    power_threshold_w = models.FloatField(
+        "threshold (W)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0)],
+        help_text="Active above this power. Empty: the setting POWER_THRESHOLD_W.",
+    )
+    nominal_power_w = models.FloatField(
+        "nominal power (W)", null=True, blank=True, validators=[MinValueValidator(0.0)]
+    )
+    flow_m3h = models.FloatField(
+        "flow (m³/h)", null=True, blank=True, validators=[MinValueValidator(0.0)]
+    )
+    price_kwh = models.DecimalField(
+        "price per kWh",
+        max_digits=9,
+        decimal_places=5,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+    )
+
+    class Meta:
+        db_table = "channels"
+        ordering = ("device", "channel")
+        constraints = (models.UniqueConstraint(fields=["device", "channel"], name="uniq_channels"),)
+
+    def __str__(self) -> str:
+        return self.name or self.reported_name or self.channel
+
+
+class Silence(models.Model):
+    """A stretch of time, ended by now, in which nothing was heard of a device: no data."""
+
+    device_id = models.CharField("device", max_length=100)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        db_table = "silences"
+        constraints = (
+            models.UniqueConstraint(fields=["device_id", "since"], name="uniq_silences"),
+        )
+        indexes = (models.Index(fields=["device_id", "until"], name="idx_silences_until"),)
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
