@@ -113,6 +113,7 @@ SAMPLING_RULES = Rules(
     clock_tolerance_s=read(
         "CLOCK_TOLERANCE_S", "120", not_negative, "a number of seconds, 0 or more"
     ),
+    time_zone=TIME_ZONE,
 )
 # Ten thousand devices with three busy channels fill the default in an hour: half a gigabyte.
 SPOOL_DIR = read("SPOOL_DIR", str(DATA_DIR), folder, "the path of a folder")

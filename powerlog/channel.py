@@ -4,10 +4,11 @@ Pure. What is to be done with them, and when, is for the rules in sampler.py to 
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple, Self
 
 import msgspec
 
+from powerlog.days import Calendar
 from powerlog.frame import Reading
 from powerlog.runs import Ledger, Run
 
@@ -16,12 +17,24 @@ Source = Literal["measured", "device", "carried"]
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all."""
+    """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all;
+    time_zone is the one whose midnights divide the days."""
 
     channels: frozenset[str]
     power_threshold_w: float = 5.0
     max_blind_gap_min: int = 5
     clock_tolerance_s: float = 120.0
+    time_zone: str = "UTC"
+
+
+class Own(NamedTuple):
+    """What staff want of a single channel; power_threshold_w None: as of all others."""
+
+    logged: bool = True
+    power_threshold_w: float | None = None
+
+
+AS_ALL = Own()
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +75,32 @@ class Channel(msgspec.Struct, gc=False):
     slack_wh: float = 0.0
     blind: bool = False
     runs: Ledger = msgspec.field(default_factory=Ledger)
+
+    @classmethod
+    def recalled(cls, past: Past) -> Self:
+        """Rule 8: a channel as it was when it was heard of last."""
+        row, run = past.row, past.run
+        channel = cls(
+            row.device_id,
+            row.channel,
+            # Without an open run the channel was off when it was last heard of.
+            row.apower_w if run else None,
+            row.voltage_v or None,
+            row.current_a or None,
+            row.energy_total_wh or None,
+            last_ts=float(row.ts),
+            row_minute=row.ts // MINUTE_S,
+        )
+        if run and run.heard_at is not None and run.heard_at >= row.ts:
+            channel.booked_wh = channel.runs.resume(run)
+            channel.slack_wh = run.peak_w / 600  # a tenth of a minute's energy
+            channel.last_ts = run.heard_at
+        elif run:
+            # Nobody told how it stood when the contact ended: the last row is all that is known.
+            run = msgspec.structs.replace(run, peak_w=max(run.peak_w, row.apower_w))
+            channel.booked_wh = channel.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
+            channel.last_ts = max(float(row.ts), run.started_at)
+        return channel
 
     def overlay(self, reading: Reading) -> None:
         """Rule 1: what is reported replaces what was known."""
@@ -106,6 +145,15 @@ class Channel(msgspec.Struct, gc=False):
         told = self.runs.book(None if self.blind else self.rise_wh(used_wh), used_wh)
         self.booked_wh, self.slack_wh, self.blind = used_wh, 0.0, False
         return told
+
+    def use(self, watts: float, since: float, until: float, calendar: Calendar) -> None:
+        """Rule 12: so much was drawn from then until then."""
+        if not calendar.same_day(since, until):
+            for midnight in calendar.midnights(since, until):
+                self.runs.use(watts, midnight - since)
+                self.runs.pass_midnight(midnight)
+                since = midnight
+        self.runs.use(watts, until - since)
 
     def sample(
         self, minute: int, source: Source, watts: float | None, counter_wh: float | None

@@ -20,7 +20,8 @@ class Run(msgspec.Struct, gc=False):
     Open while ended_at is None and end is "". booked_wh is its energy up to the moment at which the
     counter, less what was returned to the grid, stood at counter_wh (None: never reported);
     claim_ws is its power x time since. heard_at is the last moment of contact with an open run,
-    where that is over.
+    where that is over. at_midnights has (midnight, Wh until then) of each local midnight that it
+    has passed; of those since the counter spoke, claims_at_midnights (midnight, claim_ws then).
     """
 
     device_id: str
@@ -33,6 +34,26 @@ class Run(msgspec.Struct, gc=False):
     ended_at: float | None = None
     end: End = ""
     heard_at: float | None = None
+    at_midnights: tuple[tuple[float, float], ...] = ()
+    claims_at_midnights: tuple[tuple[float, float], ...] = ()
+
+    def book(self, wh_per_claim: float) -> None:
+        """What is claimed becomes what was used: so many Wh for each Ws."""
+        if self.claims_at_midnights:
+            self.at_midnights += tuple(
+                (midnight, self.booked_wh + claim_ws * wh_per_claim)
+                for midnight, claim_ws in self.claims_at_midnights
+            )
+            self.claims_at_midnights = ()
+        self.booked_wh += self.claim_ws * wh_per_claim
+        self.claim_ws = 0.0
+
+    @property
+    def midnights(self) -> tuple[tuple[float, float], ...]:
+        """(midnight, Wh until then) of all, as far as it is known now."""
+        claimed = copy_of(self)
+        claimed.book(1 / 3600)
+        return claimed.at_midnights
 
     @property
     def energy_wh(self) -> float:
@@ -62,7 +83,9 @@ class Ledger(msgspec.Struct, gc=False):
         Returns the counter to go on from. The row's may be older than what the run was told with;
         from before a reset it is more than the run can have used, and is not believed.
         """
-        self.open = run = msgspec.structs.replace(run, heard_at=None)
+        self.open = run = msgspec.structs.replace(
+            run, heard_at=None, at_midnights=run.midnights, claims_at_midnights=()
+        )
         if run.counter_wh is None:
             return counter_wh or None
         most_wh = 2 * run.peak_w * (until - run.started_at) / 3600
@@ -75,7 +98,7 @@ class Ledger(msgspec.Struct, gc=False):
         """Open this run. Its counter is reckoned up to now: what others used is not its own."""
         run.counter_wh = self._reckoned(run.counter_wh)
         self.open, self.fresh = run, True
-        return _copy(run)
+        return copy_of(run)
 
     def leave(self, at: float | None, counter_wh: float | None) -> list[Run]:
         """The open run as it stands at the end of a connection, its claim for granted.
@@ -86,11 +109,9 @@ class Ledger(msgspec.Struct, gc=False):
         if run is None:
             return []
         counter_wh = self._reckoned(counter_wh)
-        return [
-            msgspec.structs.replace(
-                run, booked_wh=run.energy_wh, claim_ws=0.0, counter_wh=counter_wh, heard_at=at
-            )
-        ]
+        left = msgspec.structs.replace(run, counter_wh=counter_wh, heard_at=at)
+        left.book(1 / 3600)
+        return [left]
 
     def _reckoned(self, counter_wh: float | None) -> float | None:
         """What the counter would say now, which last said this."""
@@ -108,6 +129,12 @@ class Ledger(msgspec.Struct, gc=False):
         else:
             self.idle_ws += watts * seconds
 
+    def pass_midnight(self, at: float) -> None:
+        """A local day ends here. What the open run has used so far is that day's."""
+        run = self.open
+        if run is not None:
+            run.claims_at_midnights += ((at, run.claim_ws),)
+
     def stop(self, at: float, end: End) -> list[Run]:
         """End the open run; nothing where there is none."""
         run = self.open
@@ -118,7 +145,7 @@ class Ledger(msgspec.Struct, gc=False):
         self.open = None
         if run.claim_ws:
             self.unsettled.append(run)
-        return [_copy(run)]
+        return [copy_of(run)]
 
     def book(self, rise_wh: float | None, counter_wh: float) -> Sequence[Run]:
         """The counter has come to this; rise_wh None: it does not say what was used.
@@ -126,7 +153,8 @@ class Ledger(msgspec.Struct, gc=False):
         Returns the runs that are settled by it, and the open one where it has to be told anew.
         """
         run = self.open
-        if rise_wh is not None and not self.fresh and not self.unsettled:
+        passed = run is not None and bool(run.claims_at_midnights)
+        if rise_wh is not None and not (self.fresh or self.unsettled or passed):
             # Nearly always: one run at most, and nothing of it to tell (a fifth of the time).
             if run is not None:
                 claims_ws = run.claim_ws + self.idle_ws
@@ -138,20 +166,17 @@ class Ledger(msgspec.Struct, gc=False):
         runs = [*self.unsettled, run] if run is not None else self.unsettled
         claims_ws = sum(run.claim_ws for run in runs) + self.idle_ws
         self.idle_ws = 0.0
+        known = rise_wh is not None and claims_ws > 0
         for run in runs:
-            share = run.claim_ws / 3600
-            if rise_wh is not None and claims_ws > 0:
-                share = rise_wh * run.claim_ws / claims_ws
-            run.booked_wh += share
-            run.claim_ws = 0.0
+            run.book(rise_wh / claims_ws if known else 1 / 3600)
             run.counter_wh = counter_wh
         told, self.unsettled = self.unsettled, []
         # From here on resume() can reckon by the counter alone: no other run shares in the rise.
-        if self.open is not None and (self.fresh or rise_wh is None):
-            told.append(_copy(self.open))
+        if self.open is not None and (self.fresh or passed or rise_wh is None):
+            told.append(copy_of(self.open))
         self.fresh = False
         return told
 
 
-def _copy(run: Run) -> Run:
+def copy_of(run: Run) -> Run:
     return msgspec.structs.replace(run)

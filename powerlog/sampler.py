@@ -43,7 +43,10 @@ answers with what each of them makes due: Samples (rows) and Runs.
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
     share by its own power and time. A run is told when it starts and ends, when the counter speaks
-    for the first time after either, and when the counter or the connection (8) starts anew.
+    for the first time after either, and when the counter or the connection (8) starts anew; and
+    when it has passed a local midnight, with what it had used until then: a day's energy.
+13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
+    there, its run ends at its last reading as lost contact. It holds from the next reading on.
 
     last reading   this reading, minute M       minutes between         becomes
     any            active, M has no row         -                       row M "measured"       (4)
@@ -55,11 +58,10 @@ answers with what each of them makes due: Samples (rows) and Runs.
     any            late                         -                       -, values taken        (2)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-import msgspec
-
-from powerlog.channel import MINUTE_S, Channel, Device, Past, Rules, Sample
+from powerlog.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
+from powerlog.days import Calendar
 from powerlog.frame import Frame, Reading, RecordedMinute
 from powerlog.runs import Run
 
@@ -76,31 +78,14 @@ class Sampler:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._devices: dict[str, Device] = {}
+        self._calendar = Calendar(rules.time_zone)
+        # Rule 13: of each (device_id, channel) what staff have set. Replaced as a whole.
+        self.own: Mapping[tuple[str, str], Own] = {}
 
     def restore(self, past: Past) -> None:
         """Rule 8: what was known of a channel before this connection. Before its first reading."""
-        row, run = past.row, past.run
-        device = self._devices.setdefault(row.device_id, Device())
-        channel = device.channels[row.channel] = Channel(
-            row.device_id,
-            row.channel,
-            # Without an open run the channel was off when it was last heard of.
-            row.apower_w if run else None,
-            row.voltage_v or None,
-            row.current_a or None,
-            row.energy_total_wh or None,
-            last_ts=float(row.ts),
-            row_minute=row.ts // MINUTE_S,
-        )
-        if run and run.heard_at is not None and run.heard_at >= row.ts:
-            channel.booked_wh = channel.runs.resume(run)
-            channel.slack_wh = run.peak_w / 600  # a tenth of a minute's energy
-            channel.last_ts = run.heard_at
-        elif run:
-            # Nobody told how it stood when the contact ended: the last row is all that is known.
-            run = msgspec.structs.replace(run, peak_w=max(run.peak_w, row.apower_w))
-            channel.booked_wh = channel.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
-            channel.last_ts = max(float(row.ts), run.started_at)
+        device = self._device(past.row.device_id)
+        device.channels[past.row.channel] = Channel.recalled(past)
 
     def leave(self) -> list[Run]:
         """Rule 8: the open runs as they stand, when the connection ends."""
@@ -125,11 +110,9 @@ class Sampler:
         if not frame.readings:
             return []
         device = self._device(frame.device_id)
-        new = [
-            reading.channel
-            for reading in frame.readings
-            if reading.channel not in device.channels and self._wants(reading.channel)
-        ]
+        named = (reading.channel for reading in frame.readings)
+        unknown = (key for key in named if key not in device.channels)
+        new = [key for key in unknown if self._wants(frame.device_id, key)]
         for key in new:
             device.channels[key] = Channel(frame.device_id, key)
         return new
@@ -149,10 +132,14 @@ class Sampler:
         for reading in frame.readings:
             channel = device.channels.get(reading.channel)
             if channel is None:
-                if not self._wants(reading.channel):
+                if not self._wants(frame.device_id, reading.channel):
                     continue
                 channel = Channel(frame.device_id, reading.channel)
                 device.channels[reading.channel] = channel
+            elif self.own and not self._wants(frame.device_id, reading.channel):
+                due += channel.runs.stop(channel.last_ts or at, "lost contact")
+                del device.channels[reading.channel]
+                continue
             self._take(channel, reading, frame.full, at, due)
         return due
 
@@ -162,8 +149,10 @@ class Sampler:
             device = self._devices[device_id] = Device()
         return device
 
-    def _wants(self, channel: str) -> bool:
-        return channel in self._rules.channels or "*" in self._rules.channels
+    def _wants(self, device_id: str, channel: str) -> bool:
+        if channel not in self._rules.channels and "*" not in self._rules.channels:
+            return False
+        return self.own.get((device_id, channel), AS_ALL).logged
 
     def _moment(self, device: Device, ts: float | None, now: float) -> float:
         """Rule 2: when the frame's readings happened, Unix seconds."""
@@ -211,7 +200,12 @@ class Sampler:
     def _active_w(self, channel: Channel) -> float | None:
         """Rule 3: the power of an active channel, else None."""
         watts = channel.apower_w
-        return watts if watts is not None and watts > self._rules.power_threshold_w else None
+        return watts if watts is not None and watts > self._threshold_w(channel) else None
+
+    def _threshold_w(self, channel: Channel) -> float:
+        own = self.own.get((channel.device_id, channel.key), AS_ALL) if self.own else AS_ALL
+        own_w = own.power_threshold_w
+        return self._rules.power_threshold_w if own_w is None else own_w
 
     def _turn(self, channel: Channel, watts: float | None, at: float, due: list[Due]) -> None:
         """Rule 12: at this moment the channel is active with so much power, or (None) is not."""
@@ -231,7 +225,7 @@ class Sampler:
         if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
             since, drawn_w = self._bridge(channel, reading, at, due)
         if drawn_w > 0:
-            channel.runs.use(drawn_w, at - since)
+            channel.use(drawn_w, since, at, self._calendar)
 
     def _bridge(
         self, channel: Channel, reading: Reading, at: float, due: list[Due]
@@ -251,11 +245,11 @@ class Sampler:
             if between not in vouched and not (carried and watts is not None):
                 if since == channel.last_ts:
                     start = since  # it ended at its last reading, not at the end of that minute
-                channel.runs.use(drawn_w, start - since)
+                channel.use(drawn_w, since, start, self._calendar)
                 due += channel.runs.stop(start, "lost contact")
                 since, watts, drawn_w, channel.blind = between * MINUTE_S, None, 0.0, True
                 continue
-            channel.runs.use(drawn_w, start - since)
+            channel.use(drawn_w, since, start, self._calendar)
             since = start
             if between in vouched:
                 watts, drawn_w = self._vouch(channel, vouched[between], reading, due)
@@ -268,7 +262,7 @@ class Sampler:
         self, channel: Channel, said: RecordedMinute, reading: Reading, due: list[Due]
     ) -> tuple[float | None, float]:
         """Rules 6 and 12: a minute of the record. Its power if it was active, and what it drew."""
-        watts = said.mean_w if said.mean_w > self._rules.power_threshold_w else None
+        watts = said.mean_w if said.mean_w > self._threshold_w(channel) else None
         self._turn(channel, watts, float(said.minute * MINUTE_S), due)
         if watts is not None:
             # Below 0 if the counter was reset in the meantime.
@@ -286,7 +280,7 @@ class Sampler:
         mean_w = rise_wh * 3600 / (at - (channel.last_ts or at))
         before_w = channel.apower_w or 0.0
         near = abs(mean_w - before_w) <= PROOF * before_w
-        return near and mean_w > self._rules.power_threshold_w
+        return near and mean_w > self._threshold_w(channel)
 
 
 def _vouched(reading: Reading, at: float) -> dict[int, RecordedMinute]:

@@ -9,15 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
+    "days": {"collections.abc", "datetime", "zoneinfo"},
     "frame": {"collections.abc", "typing", "msgspec"},
     "switches": {"typing", "msgspec", "powerlog.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
     | {"powerlog", "powerlog.frame"},  # and switches
     "runs": {"collections.abc", "typing", "msgspec"},
-    "channel": {"collections.abc", "typing", "msgspec", "powerlog.frame", "powerlog.runs"},
+    "channel": {"collections.abc", "typing", "msgspec"}
+    | {"powerlog.days", "powerlog.frame", "powerlog.runs"},
     "sampler": {
         "collections.abc",
-        "msgspec",
+        "powerlog.days",
         "powerlog.channel",
         "powerlog.frame",
         "powerlog.runs",

@@ -70,7 +70,7 @@ def test_what_is_set_is_taken() -> None:
         TIME_ZONE="Asia/Kolkata",
         ALLOWED_HOSTS="a.example, b.example",
     )
-    rules = Rules(frozenset({"switch:2", "cover:0", "em:0:a"}), 7.5, 0, 30.0)
+    rules = Rules(frozenset({"switch:2", "cover:0", "em:0:a"}), 7.5, 0, 30.0, "Asia/Kolkata")
     hosts = ["a.example", "b.example"]
     assert eval(result.stdout, {"Rules": Rules}) == [rules, True, "Asia/Kolkata", hosts]
 
