@@ -24,10 +24,11 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
 from powerlog.backlog import Backlog
+from powerlog.past import recall
 from powerlog.recalls import Meter, Recalls
 from powerlog.sampler import Due, Past, Sample
 from powerlog.spool import Spool
-from powerlog.store import fault, recall, store
+from powerlog.store import fault, store
 
 logger = logging.getLogger(__name__)
 

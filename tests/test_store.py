@@ -10,9 +10,10 @@ from django.db import IntegrityError, OperationalError, connections
 
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
+from powerlog.past import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall
 from powerlog.runs import Run
 from powerlog.sampler import Past
-from powerlog.store import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall, store
+from powerlog.store import store
 from powerlog.writer import RowWriter
 
 from .doubles import sample
@@ -81,6 +82,13 @@ def test_a_run_left_open_by_a_lost_process_ends_at_the_channels_last_row() -> No
         (26.04, 120.0, "lost contact"),
         (4000.0, None, ""),
     ]
+
+
+def test_a_run_left_open_ends_before_the_next_of_its_channel_starts() -> None:
+    store([run(), sample(0), sample(1)])
+    store([run(start=T0 + 600.0, end=T0 + 700.0), sample(10), sample(11)])
+    store([run(start=T0 + 4000.0)])
+    assert [each[:2] for each in runs()] == [(26.04, 60.0), (600.0, 700.0), (4000.0, None)]
 
 
 def test_an_open_run_of_an_old_log_does_not_disturb_the_one_that_is_open_now() -> None:
@@ -165,7 +173,7 @@ def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyP
 
     connections["writer"].ensure_connection()
     with monkeypatch.context() as patched:
-        patched.setattr("powerlog.store._store_runs", fail)
+        patched.setattr("powerlog.store.store_runs", fail)
         with pytest.raises(OperationalError):
             store([sample(0)])
     assert connections["writer"].connection is None

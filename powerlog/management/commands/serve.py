@@ -18,8 +18,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.urls import reverse
 
 from collector_site.event_loop import Server
+from powerlog.batches import WRITER
 from powerlog.processes import run_all
-from powerlog.store import WRITER
 from powerlog.worker import prepare
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,30 @@
+"""How many records go to the database at once: as one statement, on PostgreSQL or SQLite."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+from django.db import connections
+
+T = TypeVar("T")
+
+WRITER = "writer"  # the connection of whatever does not serve pages; see collector_site
+Meter = tuple[str, str]  # device_id, channel
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def moment(ts: float) -> datetime:
+    return datetime.fromtimestamp(ts, UTC)
+
+
+def values(records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """The text `VALUES (…), …` for these records, of one length, and its parameters."""
+    adapt = connections[WRITER].ops.adapt_datetimefield_value
+    record = f"({', '.join(['%s'] * len(records[0]))})"
+    flat = [adapt(v) if isinstance(v, datetime) else v for each in records for v in each]
+    if connections[WRITER].vendor == "sqlite":
+        flat = [v.isoformat() if type(v) is date else v for v in flat]
+    return f"VALUES {', '.join([record] * len(records))}", flat
