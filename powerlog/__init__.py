@@ -6,14 +6,18 @@ Data goes one way:
     protocol     text -> Frame with its Readings, or FrameError      (pure: no Django, no clock)
                  with frame, its nouns, and switches, the short way for what nearly all are
     sampler      Readings and a time -> Samples and Runs, by numbered rules   (pure, too)
-                 with channel, what is known of one, and runs, how energy is booked on them
+                 with channel, what is known of one, runs, how energy is booked on them, and
+                 days, the midnights between them
     limits       what a connection may cost, with quick_socket, the short way through a WebSocket
     traffic      what the sockets of this process have seen, for the operator
     writer       Samples and Runs -> batches, off the frame path
                  with backlog, what waits, spool, the part of it on the disk, recalls, the
                  questions for the past, and last, which answers them in an outage
-    store        batches -> the database, and the past of a channel out of it
-    models       PowerLog and Run, the tables power_logs and runs
+    store        batches -> the database: log_rows, run_rows, and totals, what they come to on
+                 each day (rebuild makes them anew); past, what is known of a channel, out of it
+    registry     devices and channels -> the database, and what staff want of them back to the
+                 sampler; with peer and about, what is known of a device, and device_rows
+    models       the tables power_logs, runs, day_totals, devices, channels, silences
     stats        the rows of a day -> the figures and the picture of a pump's day
     admin, views what staff see
     health       what `/` says of all that, for the operator

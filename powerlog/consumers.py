@@ -1,7 +1,5 @@
-"""The devices' end: a WebSocket at /ws, one consumer per connection.
-
-It accepts, asks for the status, hands each message to the core and the core's rows to the writer.
-No message, however malformed, ends more than its own connection; a bad one not even that.
+"""The devices' end: a WebSocket at /ws, one consumer per connection. It accepts, asks, and hands
+each message to the core and its rows to the writer. No message ends more than its connection.
 """
 
 import asyncio
@@ -14,6 +12,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog import protocol
+from powerlog.peer import Peer
+from powerlog.registry import registry
 from powerlog.sampler import Sampler
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
@@ -31,8 +31,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         # hops to a thread that all sockets share, where one slow page would hold up every frame.
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
-        self.device_id: str | None = None
-        self.live, self.bad_frames = True, 0
+        self.peer = Peer(scope)
+        self.live, self.asked = True, 2  # the id of the last request
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -55,12 +55,16 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         try:
             frame = protocol.parse(message.get("text") or "")  # a binary message is none
         except protocol.FrameError as exc:
-            self.reject(exc, message.get("text") or message.get("bytes") or "")
-            return
-        if self.device_id is None:
+            return self.peer.reject(exc, message.get("text") or message.get("bytes") or "")
+        self.peer.heard_at = now
+        if self.peer.device_id is None:
             await self.met(frame.device_id)
+        if frame.answers == self.asked:
+            await self.ask_next(frame)
+        self.sampler.own = registry.own
         try:
             if new := self.sampler.strangers(frame):
+                registry.meters(frame.device_id, new)
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
                 untold = partial(self.sampler.last_words, frame, now)
                 for past in await row_writer.past(frame.device_id, new, untold):
@@ -69,30 +73,28 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
 
-    def reject(self, why: protocol.FrameError, message: str | bytes) -> None:
-        """Count a bad message; the first of a connection is logged, cut to 75 characters."""
-        if not self.bad_frames:
-            logger.warning("%s: no frame (%s): %.75r", self.name, why, message[:75])
-        traffic.rejected[str(why)] += 1
-        self.bad_frames += 1
+    async def ask_next(self, answer: protocol.Frame) -> None:
+        registry.learn(answer.device_id, answer.about)
+        self.asked += 1
+        if request := protocol.REQUESTS.get(self.asked):
+            await self.send(text_data=request)
 
     async def met(self, device_id: str) -> None:
         """The connection's first frame says who it is. Its older connection is a half-open one."""
-        self.device_id = device_id
-        logger.info("%s connected", self.name)
+        self.peer.device_id = device_id
+        logger.info("%s connected", self.peer)
         if older := traffic.came(device_id, self):
             older.gone()
+        registry.met(device_id, self.peer)
+        if older:
             await older.close(4000)  # a code of the application's own: superseded
 
     def gone(self) -> None:
         """The connection has ended, by whichever side, or another one has taken its place."""
-        if self.device_id is not None and self.live:
-            self.live = False
-            traffic.went(self.device_id, self)
-            row_writer.submit(self.sampler.leave())
-            logger.info("%s gone, %d bad frames", self.name, self.bad_frames)
-
-    @property
-    def name(self) -> str:
-        host, port = (self.scope.get("client") or ("unknown", 0))[:2]
-        return f"{self.device_id or 'a stranger'} ({host}:{port})"
+        if (device_id := self.peer.device_id) is None or not self.live:
+            return
+        self.live = False
+        traffic.went(device_id, self)
+        registry.gone(device_id)
+        row_writer.submit(self.sampler.leave())
+        logger.info("%s gone, %d bad frames", self.peer, self.peer.bad_frames)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from powerlog.about import About
+
 BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such values as well
 
 
@@ -82,3 +84,5 @@ class Frame(msgspec.Struct, frozen=True):
     ts: float | None = None
     full: bool = False
     readings: tuple[Reading, ...] = ()
+    answers: int | None = None
+    about: About | None = None

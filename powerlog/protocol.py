@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from powerlog import switches
+from powerlog import about, switches
 from powerlog.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
@@ -25,6 +25,12 @@ BOOTSTRAP = (
     '{"id":1,"src":"collector","method":"NotifyStatus","params":{"enable":true}}',
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
+# What to ask after that, by its id, one at a time, each when the one before has been answered.
+REQUESTS = {
+    3: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
+    4: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
+}
+_ABOUT = {3: about.device_info, 4: about.config}
 MAX_DEVICE_ID = 100
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
@@ -64,13 +70,20 @@ def parse_any(text: str) -> Frame:
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
         return Frame(device_id)
-    if isinstance(message.result, dict):
-        # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
-        readings = _readings(message.result)
-        return Frame(device_id, full=bool(readings) and message.id == 2, readings=readings)
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
-    return Frame(device_id)
+    return _answer(device_id, message)
+
+
+def _answer(device_id: str, message: _Message) -> Frame:
+    number = message.id if type(message.id) is int else None
+    if not isinstance(message.result, dict):
+        return Frame(device_id, answers=number)
+    if number in _ABOUT:
+        return Frame(device_id, answers=number, about=_ABOUT[number](message.result))
+    # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
+    readings = _readings(message.result)
+    return Frame(device_id, full=bool(readings) and number == 2, readings=readings, answers=number)
 
 
 def _check(device_id: str) -> None:

@@ -174,11 +174,22 @@ class SimulatedShelly:
                 response = {"id": request_id, "src": self.device_id, "dst": src}
             case _:
                 return None
+        if result := self._result(method, now):
+            return _encode(response | {"result": result})
+        error = {"code": 404, "message": f"No handler for {method}"}
+        return _encode(response | {"error": error})
+
+    def _result(self, method: str, now: float) -> dict[str, Any] | None:
         if method == "Shelly.GetStatus":
-            response["result"] = self._status(now)
-        else:
-            response["error"] = {"code": 404, "message": f"No handler for {method}"}
-        return _encode(response)
+            return self._status(now)
+        if method == "Shelly.GetDeviceInfo":
+            what = {"name": None, "id": self.device_id, "model": "SPSW-104PE16EU", "app": "Pro4PM"}
+            return what | {"gen": 2, "ver": "1.5.1", "profile": "switch"}
+        if method == "Shelly.GetConfig":
+            names = ("Light", None, "Pump", None)
+            switches = {f"switch:{n}": {"id": n, "name": name} for n, name in enumerate(names)}
+            return {"sys": {"device": {"name": None}}, **switches}
+        return None
 
     def _notification(self, method: str, ts: float, components: dict[str, Any]) -> str:
         params = {"ts": round(float(ts), 2), **components}

@@ -132,6 +132,13 @@ class Server(Process):
                 'SELECT channel, energy_wh, peak_w, "end" FROM runs ORDER BY started_at'
             ).fetchall()
 
+    def devices(self) -> list[tuple[str, str, bool]]:
+        """Id, address and whether it is connected, of every device that the registry has told."""
+        with closing(self.connect()) as connection:
+            return connection.execute(
+                "SELECT device_id, address, connected FROM devices ORDER BY device_id"
+            ).fetchall()
+
     def runs_left(self) -> int:
         """How many open runs were told when their connection ended."""
         with closing(self.connect()) as connection:

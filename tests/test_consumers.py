@@ -10,6 +10,9 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
+from powerlog.channel import Own
+from powerlog.protocol import REQUESTS
+from powerlog.registry import registry
 from powerlog.sampler import Rules, Sample
 from powerlog.traffic import traffic
 
@@ -176,3 +179,29 @@ async def test_a_message_is_of_the_moment_at_which_the_server_received_it(
     await socket.send_input({"type": "websocket.receive", **late})
     await send(socket, delta(None, switch_2=meter(430.0)))
     assert [row.ts for row in rows] == [T0]
+
+
+async def test_it_asks_who_the_device_is_one_question_at_a_time(dial: Dial) -> None:
+    socket = await dial()
+    await send(socket, full(T0, switch_2=meter(430.0)), NO_HANDLER)
+    assert await socket.receive_nothing()
+    for number in (3, 4):
+        answered = answer() if number == 3 else text(id=3, src=PUMP, error={"code": 404})
+        await send(socket, answered)
+        assert await socket.receive_from() == REQUESTS[number]
+        await send(socket, answered)  # again: nothing more is asked
+        assert await socket.receive_nothing()
+    await send(socket, text(id=4, src=PUMP, dst="collector", result={}))
+    assert await socket.receive_nothing()
+
+
+async def test_what_staff_have_set_holds_for_a_connection_that_is_there(
+    dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await dial()
+    monkeypatch.setattr(registry, "own", {(PUMP, "switch:2"): Own(logged=False)})
+    await send(socket, delta(T0, switch_2=meter(430.0)))
+    assert rows == []
+    monkeypatch.setattr(registry, "own", {})
+    await send(socket, delta(T0 + 1, switch_2=meter(430.0)))
+    assert len(rows) == 1

@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CORE = {
     "days": {"collections.abc", "datetime", "zoneinfo"},
-    "frame": {"collections.abc", "typing", "msgspec"},
+    "about": {"typing", "msgspec"},
+    "frame": {"collections.abc", "typing", "msgspec", "powerlog.about"},
     "switches": {"typing", "msgspec", "powerlog.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
-    | {"powerlog", "powerlog.frame"},  # and switches
+    | {"powerlog", "powerlog.frame"},  # and about, switches
     "runs": {"collections.abc", "typing", "msgspec"},
     "channel": {"collections.abc", "typing", "msgspec"}
     | {"powerlog.days", "powerlog.frame", "powerlog.runs"},

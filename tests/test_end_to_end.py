@@ -89,6 +89,7 @@ def test_daphne_by_itself_does_the_same(new_database: str, tmp_path: Path) -> No
             device.send(frame)
         until(lambda: len(server.rows()) == 2)
         assert server.rows() == EXPECTED
+        until(lambda: server.devices() == [(PUMP, "127.0.0.1", True)])
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -57,7 +57,7 @@ def test_a_channel_that_is_wrapped_and_flat_is_read_once() -> None:
 
 def test_the_answer_to_another_request_is_only_a_part() -> None:
     message = text(id=7, src=PUMP, dst="collector", result={"switch:0": {"output": True}})
-    assert parse(message) == Frame(PUMP, readings=(Reading("switch:0", output=True),))
+    assert parse(message) == Frame(PUMP, readings=(Reading("switch:0", output=True),), answers=7)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,203 @@
+"""Devices appear by themselves, and what staff set reaches the rules; on both databases."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from powerlog import registry as module
+from powerlog.about import About
+from powerlog.channel import Own
+from powerlog.models import Channel, Device, Silence
+from powerlog.peer import Peer
+from powerlog.registry import Registry
+
+from .frames import PUMP, T0
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+
+
+def peer(at_s: float, address: str = "192.0.2.7") -> Peer:
+    made = Peer({"client": (address, 5555)})
+    made.heard_at = T0 + at_s
+    return made
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Says whether the database is away."""
+
+    def say(gone: bool) -> None:
+        def fail(facts: Any) -> None:
+            raise OperationalError("gone")
+
+        monkeypatch.setattr(module, "store_facts", fail if gone else store)
+
+    store = module.store_facts
+    return say
+
+
+def silences() -> list[tuple[float, float]]:
+    return [
+        (silence.since.timestamp() - T0, silence.until.timestamp() - T0)
+        for silence in Silence.objects.order_by("since")
+    ]
+
+
+def moment(at_s: float) -> datetime:
+    return datetime.fromtimestamp(T0 + at_s, UTC)
+
+
+def test_a_device_appears_by_itself_with_what_it_says(registry: Registry) -> None:
+    registry.met(PUMP, peer(0))
+    registry.meters(PUMP, ["switch:0", "switch:2"])
+    registry.exchange(T0)
+    device = Device.objects.get()
+    assert (device.device_id, device.address, device.connected) == (PUMP, "192.0.2.7", True)
+    assert (device.first_seen_at, device.last_seen_at) == (moment(0), moment(0))
+    assert [str(channel) for channel in device.channels.all()] == ["switch:0", "switch:2"]
+    registry.learn(PUMP, About("Pro4PM", "1.6.2", "Pump house"))
+    registry.learn(PUMP, About(channels={"switch:2": "Pump"}))
+    registry.exchange(T0 + 1)
+    device.refresh_from_db()
+    assert (device.model, device.firmware, str(device)) == ("Pro4PM", "1.6.2", "Pump house")
+    assert [str(channel) for channel in device.channels.all()] == ["switch:0", "Pump"]
+
+
+def test_what_staff_call_it_stays(registry: Registry) -> None:
+    Device.objects.create(device_id=PUMP, name="Well", last_seen_at=moment(-10))
+    Channel.objects.create(device_id=PUMP, channel="switch:2", name="Big pump", flow_m3h=4.5)
+    registry.met(PUMP, peer(0))
+    registry.meters(PUMP, ["switch:2"])
+    registry.learn(PUMP, About("Pro4PM", "1.6.2", "Pump house"))
+    registry.learn(PUMP, About(channels={"switch:2": "Pump"}))
+    registry.exchange(T0)
+    channel = Channel.objects.get()
+    assert (str(channel.device), str(channel), channel.flow_m3h) == ("Well", "Big pump", 4.5)
+    assert (channel.device.reported_name, channel.reported_name) == ("Pump house", "Pump")
+
+
+def test_a_device_that_says_nothing_of_itself_keeps_what_it_said(registry: Registry) -> None:
+    registry.met(PUMP, peer(0))
+    registry.learn(PUMP, About("Pro4PM", "1.6.2", "Pump house"))
+    registry.exchange(T0)
+    registry.gone(PUMP)
+    registry.met(PUMP, peer(9, "192.0.2.8"))
+    registry.exchange(T0 + 9)
+    device = Device.objects.get()
+    assert (device.model, device.address, device.first_seen_at) == (
+        "Pro4PM",
+        "192.0.2.8",
+        moment(0),
+    )
+
+
+def test_it_is_told_now_and_then_that_a_device_was_heard(registry: Registry) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    for second in range(1, 13):
+        heard.heard_at = T0 + second
+        registry.exchange(T0 + second)
+    assert moment(6) <= Device.objects.get().last_seen_at <= moment(12)
+    registry.gone(PUMP)
+    registry.exchange(T0 + 13)
+    device = Device.objects.get()
+    assert (device.last_seen_at, device.connected) == (moment(12), False)
+
+
+def test_the_process_that_heard_it_last_is_believed(registry: Registry) -> None:
+    other = Registry()
+    registry.met(PUMP, peer(0))
+    other.met(PUMP, peer(30))
+    other.exchange(T0 + 30)
+    registry.gone(PUMP)  # its half-open connection, a minute later
+    registry.exchange(T0 + 60)
+    assert Device.objects.get().connected
+
+
+@pytest.mark.parametrize(("away_s", "noted"), [(100, []), (200, [(10.0, 210.0)])])
+def test_a_device_that_was_away_for_long_was_silent(
+    registry: Registry, away_s: float, noted: list[Any]
+) -> None:
+    registry.met(PUMP, peer(10))
+    registry.gone(PUMP)
+    registry.exchange(T0 + 11)
+    later = Registry()
+    later.met(PUMP, peer(10 + away_s))
+    for second in range(3):
+        later.exchange(T0 + 10 + away_s + second)
+    assert silences() == noted
+
+
+def test_a_connection_on_which_nothing_is_said_for_long_is_silence(registry: Registry) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    registry.exchange(T0)
+    registry.exchange(T0 + 200)
+    heard.heard_at = T0 + 205
+    registry.exchange(T0 + 210)
+    assert silences() == [(0.0, 205.0)]
+
+
+def test_a_database_that_is_away_makes_no_silence_and_loses_none(
+    registry: Registry, away: Callable[[bool], None]
+) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    registry.exchange(T0)
+    away(True)
+    for second in range(10, 600, 10):
+        heard.heard_at = T0 + second
+        registry.exchange(T0 + second)
+    registry.gone(PUMP)
+    registry.exchange(T0 + 600)
+    registry.met(PUMP, peer(800))
+    registry.learn(PUMP, About("Pro4PM", "1.6.2", ""))
+    registry.exchange(T0 + 800)
+    away(False)
+    registry.exchange(T0 + 801)
+    assert silences() == [(590.0, 800.0)]
+    assert Device.objects.get().model == "Pro4PM"
+
+
+def test_the_memory_of_devices_that_are_gone_is_bounded(
+    registry: Registry, away: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_GONE", 5)
+    away(True)
+    registry.met(PUMP, peer(0))
+    for number in range(20):
+        registry.met(f"invented-{number}", peer(0))
+        registry.gone(f"invented-{number}")
+    away(False)
+    registry.exchange(T0)
+    assert Device.objects.filter(device_id=PUMP, connected=True).exists()
+    assert Device.objects.count() <= 7
+
+
+def test_what_staff_set_for_a_channel_is_read_again_every_ten_seconds(registry: Registry) -> None:
+    registry.met(PUMP, peer(0))
+    registry.meters(PUMP, ["switch:0", "switch:1", "switch:2"])
+    registry.exchange(T0)
+    assert registry.own == {}
+    Channel.objects.filter(channel="switch:0").update(logged=False)
+    Channel.objects.filter(channel="switch:1").update(power_threshold_w=50.0)
+    registry.exchange(T0 + 9)
+    assert registry.own == {}
+    registry.exchange(T0 + 10)
+    assert registry.own == {(PUMP, "switch:0"): Own(False), (PUMP, "switch:1"): Own(True, 50.0)}
+
+
+def test_what_was_learned_last_is_told_when_it_stops(registry: Registry) -> None:
+    registry.start()
+    registry.met(PUMP, peer(0))
+    registry.gone(PUMP)
+    registry.stop(limit_s=20)
+    assert Device.objects.get().connected is False
