@@ -51,12 +51,15 @@ class Message(NamedTuple):
 
 
 class Life:
-    """A device from start to end, by its own clock. messages come in the order of arrival."""
+    """A device from start to end, by its own clock. messages come in the order of arrival.
 
-    def __init__(self, seed: int, hours: float = 6.0) -> None:
+    It starts at some moment of the day after first_minute.
+    """
+
+    def __init__(self, seed: int, hours: float = 6.0, first_minute: int = FIRST_MINUTE) -> None:
         self.seed = seed
         self._chance = chance = Random(f"life {seed}")
-        self.start = FIRST_MINUTE + round(chance.uniform(0, 86400), 2)
+        self.start = first_minute + round(chance.uniform(0, 86400), 2)
         self.end = self.start + hours * 3600
         self.mishaps = draw_mishaps(chance, self.start, self.end)
         kind = chance.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()))[0]
