@@ -7,7 +7,6 @@ is found by the unique key of its table at once, however long ago it was active.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import connection
@@ -17,94 +16,124 @@ from powerlog.models import Channel, Device
 
 Pair = tuple[str, str]
 
-MOST_PAIRS = 2000  # the newest row of each is looked up in 10 ms
+MOST_PAIRS = 1000  # the newest row of each is looked up in some 20 ms
 COMPONENT_KEY = re.compile(r"[a-z0-9]+:[0-9]{1,4}(:[a-z])?")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """where: the condition on rows. pairs: device and channel of all that it can meet, if few."""
+    """where: the condition on rows. pairs: device and channel of all that it can meet, if few.
+
+    named: the condition looks into the registry, and what a planner expects of it is a guess.
+    """
 
     where: Q
-    pairs: list[Pair] | None
+    pairs: list[Pair] | None = None
+    named: bool = False
 
 
 def scope_of(model: type[Model], device: str, channel: str) -> Scope:
     """For a table with device_id and channel; an empty word means all."""
-    if not device:
-        return _by_channel(channel) if channel else Scope(Q(), None)
-    where, ids = _devices(model, device)
-    named = _named(channel)
-    if channel:
-        where &= _is_channel(channel, named)
-    if ids is None:
-        return Scope(where, None)
-    pairs = [(device_id, key) for device_id in ids for key in channels_of(model, device_id)]
-    if channel:
-        called_so = set(named.filter(device__in=ids).values_list("device_id", "channel"))
-        is_key = COMPONENT_KEY.fullmatch(channel)
-        pairs = [pair for pair in pairs if (is_key and pair[1] == channel) or pair in called_so]
-    return Scope(where, pairs if len(pairs) <= MOST_PAIRS else None)
+    bears = _bears(channel) if channel else None
+    if device:
+        return _of_devices(model, _devices(model, device), bears)
+    if bears is None or bears.key:
+        return Scope(bears.where if bears else Q())  # nearly every device has a switch:0
+    pairs = bears.channels.values_list("device_id", "channel")[: MOST_PAIRS + 1]
+    return Scope(bears.where, _few(list(pairs)), named=True)
 
 
-def channels_of(model: type[Model], device_id: str) -> list[str]:
-    """The channels that a device has in this table: one step down the unique key for each."""
+@dataclass(frozen=True)
+class Bears:
+    """What a channel is called: a component key, or else by a name that these channels bear."""
+
+    key: str
+    channels: QuerySet[Channel]
+
+    @property
+    def where(self) -> Q:
+        if self.key:
+            return Q(channel=self.key)
+        same = {"device": OuterRef("device_id"), "channel": OuterRef("channel")}
+        return _checked_last(Q(Exists(self.channels.filter(**same))))
+
+    def of(self, pairs: list[Pair]) -> list[Pair]:
+        if self.key:
+            return [pair for pair in pairs if pair[1] == self.key]
+        ids = {device_id for device_id, _ in pairs}
+        bearers = set(self.channels.filter(device__in=ids).values_list("device_id", "channel"))
+        return [pair for pair in pairs if pair in bearers]
+
+
+# The channels that a device has in a table: a step down its unique key for each.
+CHANNELS_OF = """WITH RECURSIVE seen (channel) AS (
+        SELECT min(channel) FROM {table} WHERE device_id = {device} UNION ALL
+        SELECT (SELECT min(channel) FROM {table}
+                WHERE device_id = {device} AND channel > seen.channel)
+        FROM seen WHERE seen.channel IS NOT NULL)
+    SELECT channel FROM seen WHERE channel IS NOT NULL"""
+
+
+def channels_of(model: type[Model], ids: list[str]) -> list[Pair]:
+    """What these devices have in this table, whether or not the registry knows of it."""
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH RECURSIVE seen (channel) AS (
-                SELECT min(channel) FROM {table} WHERE device_id = %s UNION ALL
-                SELECT (SELECT min(channel) FROM {table}
-                        WHERE device_id = %s AND channel > seen.channel)
-                FROM seen WHERE seen.channel IS NOT NULL)
-            SELECT channel FROM seen WHERE channel IS NOT NULL""",
-            [device_id, device_id],
-        )
-        return [channel for (channel,) in cursor]
+        if connection.vendor == "postgresql":
+            channels = CHANNELS_OF.format(table=table, device="device.id")
+            cursor.execute(
+                "SELECT device.id, found.channel FROM unnest(%s::text[]) AS device (id)"
+                f" CROSS JOIN LATERAL ({channels}) AS found",
+                [ids],
+            )
+            return cursor.fetchall()
+        pairs = []
+        for device_id in ids:
+            cursor.execute(CHANNELS_OF.format(table=table, device="%s"), [device_id, device_id])
+            pairs += [(device_id, channel) for (channel,) in cursor]
+        return pairs
 
 
-def _called(text: str, lookup: str) -> Q:
+def _of_devices(model: type[Model], devices: QuerySet | list[str], bears: Bears | None) -> Scope:
+    ids = list(devices[: MOST_PAIRS + 1])
+    many = len(ids) > MOST_PAIRS
+    where = _checked_last(Q(device_id__in=devices)) if many else Q(device_id__in=ids)
+    pairs = None if many else channels_of(model, ids)
+    if bears:
+        where &= bears.where
+        pairs = None if pairs is None else bears.of(pairs)
+    return Scope(where, _few(pairs), named=many or bool(bears and not bears.key))
+
+
+def _devices(model: type[Model], text: str) -> QuerySet | list[str]:
+    """The ids of those who are called so exactly, or else in part."""
+    if channels_of(model, [text]):
+        return [text]
+    devices = Device.objects.order_by().values_list("device_id", flat=True)
+    exact = devices.filter(Q(device_id=text) | _names(text, "iexact"))
+    part = devices.filter(Q(device_id__icontains=text) | _names(text, "icontains"))
+    return exact if exact.exists() else part
+
+
+def _bears(text: str) -> Bears:
+    channels = Channel.objects.order_by()
+    if COMPONENT_KEY.fullmatch(text):
+        return Bears(text, channels)
+    exact = channels.filter(_names(text, "iexact"))
+    return Bears("", exact if exact.exists() else channels.filter(_names(text, "icontains")))
+
+
+def _names(text: str, lookup: str) -> Q:
     return Q(**{f"name__{lookup}": text}) | Q(**{f"reported_name__{lookup}": text})
 
 
-def _best(matches: Iterator[QuerySet]) -> QuerySet:
-    """The first of them that finds anything, or else the last."""
-    for found in matches:
-        if found.exists():
-            break
-    return found
+def _checked_last(condition: Q) -> Q:
+    """A subquery that PostgreSQL must not turn into a join.
+
+    It would collect the rows of ten thousand devices first. As one side of an OR it stays a look
+    into a hash for each row on the way, and a page is full after a hundred of them.
+    """
+    return condition | Q(device_id="")
 
 
-def _devices(model: type[Model], text: str) -> tuple[Q, list[str] | None]:
-    devices = Device.objects.order_by()
-    exact = devices.filter(Q(device_id=text) | _called(text, "iexact"))
-    if not exact.exists() and channels_of(model, text):
-        return Q(device_id=text), [text]
-    part = devices.filter(Q(device_id__icontains=text) | _called(text, "icontains"))
-    found = _best(iter((exact, part))).values_list("device_id", flat=True)
-    ids = list(found[: MOST_PAIRS + 1])
-    if len(ids) > MOST_PAIRS:
-        return Q(device_id__in=found), None
-    return Q(device_id__in=ids), ids
-
-
-def _named(text: str) -> QuerySet[Channel]:
-    channels = Channel.objects.order_by()
-    exact = channels.filter(_called(text, "iexact"))
-    if COMPONENT_KEY.fullmatch(text):
-        return exact
-    return _best(iter((exact, channels.filter(_called(text, "icontains")))))
-
-
-def _is_channel(text: str, named: QuerySet[Channel]) -> Q:
-    called_so = named.filter(device=OuterRef("device_id"), channel=OuterRef("channel"))
-    return Q(Exists(called_so)) | (Q(channel=text) if COMPONENT_KEY.fullmatch(text) else Q())
-
-
-def _by_channel(text: str) -> Scope:
-    named = _named(text)
-    where = _is_channel(text, named)
-    if COMPONENT_KEY.fullmatch(text):  # nearly every device has it: no list of few
-        return Scope(where, None)
-    pairs = list(named.values_list("device_id", "channel")[: MOST_PAIRS + 1])
-    return Scope(where, pairs if len(pairs) <= MOST_PAIRS else None)
+def _few(pairs: list[Pair] | None) -> list[Pair] | None:
+    return pairs if pairs is not None and len(pairs) <= MOST_PAIRS else None
