@@ -128,7 +128,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "rangefilter",
     "powerlog",
 ]
 MIDDLEWARE = [

@@ -1,0 +1,192 @@
+"""Devices and channels as staff know them: they come by themselves, staff name and configure them.
+
+Nothing is added or deleted by hand, and what the Shelly says of itself is not to be changed.
+"""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from powerlog.admin.lists import list_of, local
+from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+
+# A process that was killed cannot say that its devices are gone.
+BELIEVED_FOR = timedelta(minutes=3)
+
+
+def is_connected(device: Device) -> bool:
+    return device.connected and timezone.now() - device.last_seen_at < BELIEVED_FOR
+
+
+def _ago(moment: Any) -> SafeString:
+    age = timezone.now() - moment
+    words = "just now" if age < timedelta(minutes=1) else f"{timesince(moment, depth=1)} ago"
+    return format_html('<span title="{}">{}</span>', local(moment), words)
+
+
+def _history(**query: str) -> SafeString:
+    links = (("minutes", PowerLog), ("runs", Run), ("days", DayTotal))
+    return format_html_join(
+        " · ", '<a href="{}">{}</a>', ((list_of(model, **query), label) for label, model in links)
+    )
+
+
+class KeptByItself(admin.ModelAdmin):
+    """Rows appear when devices do, and stay."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ChannelForm(forms.ModelForm):
+    class Meta:
+        model = Channel
+        fields = (
+            "name",
+            "logged",
+            "power_threshold_w",
+            "nominal_power_w",
+            "flow_m3h",
+            "price_kwh",
+        )
+        help_texts: ClassVar = {
+            "nominal_power_w": "What it draws by its plate, to compare with.",
+            "flow_m3h": "What a pump moves in an hour, to tell cubic metres from run time.",
+            "price_kwh": "What a kilowatt hour costs, to tell the cost of a run.",
+        }
+
+
+class ChannelInline(admin.TabularInline):
+    model = Channel
+    form = ChannelForm
+    fields = ("key", "reported_name", *ChannelForm.Meta.fields, "history")
+    readonly_fields = ("key", "reported_name", "history")
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display(description="channel")
+    def key(self, channel: Channel) -> str:
+        return channel.channel
+
+    @admin.display(description="")
+    def history(self, channel: Channel) -> SafeString:
+        return _history(device=channel.device_id, channel=channel.channel)
+
+
+class ConnectedFilter(admin.SimpleListFilter):
+    title, parameter_name = "connection", "connected"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "connected"), ("no", "not connected")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        here = Q(connected=True, last_seen_at__gt=timezone.now() - BELIEVED_FOR)
+        chosen = {"yes": here, "no": ~here}.get(self.value() or "")
+        return queryset.filter(chosen) if chosen else queryset
+
+
+@admin.register(Device)
+class DeviceAdmin(KeptByItself):
+    list_display = (
+        "called",
+        "device_id",
+        "model",
+        "firmware",
+        "address",
+        "first_seen",
+        "last_seen",
+        "is_connected",
+    )
+    list_filter = (ConnectedFilter,)
+    show_facets = admin.ShowFacets.NEVER
+    search_fields = ("name", "reported_name", "device_id", "address", "model")
+    search_help_text = "Part of a name, an id, an address or a model"
+    fields = (
+        "name",
+        "reported_name",
+        "device_id",
+        "model",
+        "firmware",
+        "address",
+        "first_seen",
+        "last_seen",
+        "is_connected",
+        "history",
+    )
+    readonly_fields = fields[1:]
+    inlines = (ChannelInline,)
+
+    @admin.display(description="name", ordering="name")
+    def called(self, device: Device) -> str:
+        return str(device)
+
+    @admin.display(description="first seen", ordering="first_seen_at")
+    def first_seen(self, device: Device) -> SafeString:
+        return _ago(device.first_seen_at)
+
+    @admin.display(description="last seen", ordering="last_seen_at")
+    def last_seen(self, device: Device) -> SafeString:
+        return _ago(device.last_seen_at)
+
+    @admin.display(description="connected", boolean=True)
+    def is_connected(self, device: Device) -> bool:
+        return is_connected(device)
+
+    @admin.display(description="what it did")
+    def history(self, device: Device) -> SafeString:
+        return _history(device=device.device_id)
+
+
+@admin.register(Channel)
+class ChannelAdmin(KeptByItself):
+    form = ChannelForm
+    list_display = (
+        "called",
+        "channel",
+        "device",
+        "logged",
+        "power_threshold_w",
+        "nominal_power_w",
+        "flow_m3h",
+        "price_kwh",
+        "history",
+    )
+    list_filter = ("logged",)
+    list_select_related = ("device",)
+    show_facets = admin.ShowFacets.NEVER
+    search_fields = (
+        "name",
+        "reported_name",
+        "=channel",
+        "device__name",
+        "device__reported_name",
+        "=device__device_id",
+    )
+    search_help_text = "Part of the name of a channel or device, a component key, or a device's id"
+    readonly_fields = ("device", "channel", "reported_name", "history")
+    fields = ("device", "channel", "reported_name", *ChannelForm.Meta.fields, "history")
+
+    @admin.display(description="name", ordering="name")
+    def called(self, channel: Channel) -> str:
+        return str(channel)
+
+    @admin.display(description="what it did")
+    def history(self, channel: Channel) -> SafeString:
+        return _history(device=channel.device_id, channel=channel.channel)

@@ -1,0 +1,182 @@
+"""The read-only lists of rows, runs and day totals: a search above, pages by cursor below.
+
+Django's own list would count the table and skip through it; this one shows the page of the search
+(powerlog/paging.py) with the names of devices and channels, and says how many there are only
+where that costs nothing.
+"""
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+from powerlog.names import names_of, suggestions
+from powerlog.paging import Cursor, Page, about, find
+from powerlog.search import Moment, Search
+
+
+class SearchList(ChangeList):
+    """A page of a search. Nothing else in the query string means anything to it."""
+
+    model_admin: "LogAdmin"
+    has_filters = False
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
+        self.search = self.model_admin.search(request.GET)
+        return self.root_queryset.none()
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.page = Page([])
+        if self.search.is_valid():
+            self.page = find(self.search, self._cursor("before"), self._cursor("after"))
+        self.result_list = _named(self.page.rows, self.search.moment)
+        self.result_count = len(self.result_list)
+        self.full_result_count = None
+        self.show_admin_actions = self.can_show_all = self.multi_page = False
+        self.title = capfirst(self.opts.verbose_name_plural)
+
+    def _cursor(self, name: str) -> Cursor | None:
+        return Cursor.read(self.params.get(name, ""), self.model, self.search.moment)
+
+    def link(self, **changes: object) -> str:
+        """This search with what is to be different; its newest page, if no cursor is given."""
+        asked = {name: value for name, value in self.params.items() if name in self._fields}
+        query = {
+            name: value for name, value in (asked | changes).items() if value not in ("", None)
+        }
+        return f"?{urlencode(query)}"
+
+    @cached_property
+    def _fields(self) -> set[str]:
+        names = {bound.html_name for bound in self.search}
+        return names | {f"{name}_{part}" for name in names for part in (0, 1)}
+
+    @property
+    def picks(self) -> list[tuple[str, str, bool]]:
+        """Label, address and whether it is what is shown."""
+        return [
+            (label, self.link(**days), all(self.params.get(k, "") == v for k, v in days.items()))
+            for label, days in self.search.picks().items()
+        ]
+
+    @property
+    def newest(self) -> str | None:
+        return self.link() if self.page.newer else None
+
+    @property
+    def newer(self) -> str | None:
+        return self.page.newer and self.link(after=self.page.newer)
+
+    @property
+    def older(self) -> str | None:
+        return self.page.older and self.link(before=self.page.older)
+
+    @cached_property
+    def total(self) -> str:
+        """How many match: exactly where all are on the page, else roughly, or nothing."""
+        if self.page.whole:
+            return self._counted(str(self.result_count), self.result_count)
+        if not self.search.is_valid() or self.page.stopped:
+            return ""
+        estimate = about(self.search)
+        if estimate is None or estimate <= self.result_count:
+            return ""
+        return self._counted(f"about {roughly(estimate)}", estimate)
+
+    def _counted(self, number: str, count: int) -> str:
+        one, many = self.opts.verbose_name, self.opts.verbose_name_plural
+        return f"{number} {one if count == 1 else many}"
+
+    @property
+    def stopped(self) -> str:
+        """How far the budget went."""
+        moment = self.page.stopped
+        return moment and local(moment)
+
+    @property
+    def forth(self) -> bool:
+        return "after" in self.params
+
+    @property
+    def is_empty(self) -> bool:
+        """There is nothing at all in the table."""
+        return self.search.is_empty and not self.result_list and self.page.whole
+
+    @cached_property
+    def suggestions(self) -> dict[str, list[str]]:
+        return suggestions()
+
+
+def _named(rows: list[Any], moment: str) -> list[Any]:
+    """Each with its `called`; of one moment in the order of the names."""
+    called = names_of(rows)
+    for row in rows:
+        row.called = called[row.device_id, row.channel]
+    rows.sort(key=lambda row: (row.called.device, row.called.channel))
+    rows.sort(key=lambda row: getattr(row, moment), reverse=True)
+    return rows
+
+
+def roughly(number: int) -> str:
+    """12613002 is 12.6 million, 12345 is 12,000."""
+    if number >= 1_000_000:
+        return f"{float(f'{number / 1e6:.3g}'):g} million"
+    return f"{int(float(f'{number:.2g}')):,}"
+
+
+def local(moment: Moment) -> str:
+    """In words, such as 3 March 2026, 12:05."""
+    if hasattr(moment, "hour"):
+        return date_format(timezone.localtime(moment), "j F Y, H:i")
+    return date_format(moment, "j F Y")
+
+
+def list_of(model: type[Model], **query: object) -> str:
+    """The address of another list, filtered."""
+    address = reverse(f"admin:powerlog_{model._meta.model_name}_changelist")
+    return f"{address}?{urlencode(query)}" if query else address
+
+
+class LogAdmin(admin.ModelAdmin):
+    """What the three lists have in common: to be looked at, and never counted in full."""
+
+    search: type[Search]
+    empty_text: str
+    actions = None
+    sortable_by = ()
+    show_full_result_count = False
+    change_list_template = "admin/powerlog/search_list.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SearchList
+
+    @admin.display(description="device")
+    def device(self, row: Any) -> SafeString | str:
+        if row.called.device_pk is None:
+            return row.device_id
+        page = reverse("admin:powerlog_device_change", args=[row.called.device_pk])
+        return format_html('<a href="{}" title="{}">{}</a>', page, row.device_id, row.called.device)
+
+    @admin.display(description="channel")
+    def channel_name(self, row: Any) -> SafeString:
+        same = list_of(type(row), device=row.device_id, channel=row.channel)
+        return format_html('<a href="{}" title="{}">{}</a>', same, row.channel, row.called.channel)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,185 @@
+"""The columns of the three lists: local times, units, and the way from a day to its minutes."""
+
+from datetime import datetime, timedelta
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from powerlog.admin.lists import LogAdmin, list_of
+from powerlog.models import DayTotal, PowerLog, Run
+from powerlog.search import DaySearch, LogSearch, RunSearch
+
+
+def _local(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
+    return timezone.localtime(moment).strftime(pattern)
+
+
+def _duration(length: timedelta) -> str:
+    """75 h 03 min is 75:03:00: no days, as in a log book of working hours."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+@admin.register(PowerLog)
+class PowerLogAdmin(LogAdmin):
+    search = LogSearch
+    empty_text = (
+        "No minute has been logged yet. Once a Shelly has connected, each minute in which one of "
+        "its channels draws more than its threshold makes a row here."
+    )
+    list_display = (
+        "minute",
+        "device",
+        "channel_name",
+        "power",
+        "voltage",
+        "current",
+        "counter",
+        "source",
+    )
+
+    @admin.display(description="minute")
+    def minute(self, row: PowerLog) -> str:
+        return _local(row.timestamp, "%Y-%m-%d %H:%M")
+
+    @admin.display(description="power (W)")
+    def power(self, row: PowerLog) -> str:
+        return f"{row.apower_w:,.1f}"
+
+    @admin.display(description="voltage (V)")
+    def voltage(self, row: PowerLog) -> str | None:
+        return f"{row.voltage_v:,.1f}" if row.voltage_v else None  # never reported
+
+    @admin.display(description="current (A)")
+    def current(self, row: PowerLog) -> str | None:
+        return f"{row.current_a:,.3f}" if row.current_a else None
+
+    @admin.display(description="counter (Wh)")
+    def counter(self, row: PowerLog) -> str | None:
+        return f"{row.energy_total_wh:,.1f}" if row.energy_total_wh else None
+
+
+@admin.register(Run)
+class RunAdmin(LogAdmin):
+    search = RunSearch
+    empty_text = (
+        "No channel has run yet. A run is a stretch in which a channel stays above its threshold; "
+        "it appears here when it starts."
+    )
+    list_display = (
+        "started",
+        "ended",
+        "duration",
+        "device",
+        "channel_name",
+        "energy",
+        "mean",
+        "peak",
+        "how_it_ended",
+        "minutes",
+    )
+    exclude = ("midnights",)
+
+    @admin.display(description="started")
+    def started(self, run: Run) -> str:
+        return _local(run.started_at)
+
+    @admin.display(description="ended", empty_value="still running")
+    def ended(self, run: Run) -> str | None:
+        if run.ended_at is None:
+            return run.heard_at and f"last heard {_local(run.heard_at)}"
+        same_day = _local(run.started_at, "%x") == _local(run.ended_at, "%x")
+        return _local(run.ended_at, "%H:%M:%S") if same_day else _local(run.ended_at)
+
+    @admin.display(description="duration (h:min:s)")
+    def duration(self, run: Run) -> str:
+        if run.ended_at:
+            return _duration(run.ended_at - run.started_at)
+        return f"{_duration((run.heard_at or timezone.now()) - run.started_at)} so far"
+
+    @admin.display(description="energy (Wh)")
+    def energy(self, run: Run) -> str | None:
+        # What an open run has used is told when it ends.
+        return run.ended_at and f"{run.energy_wh:,.1f}"
+
+    @admin.display(description="mean (W)")
+    def mean(self, run: Run) -> str | None:
+        return run.ended_at and f"{run.mean_w:,.1f}"
+
+    @admin.display(description="peak (W)")
+    def peak(self, run: Run) -> str:
+        return f"{run.peak_w:,.1f}"
+
+    @admin.display(description="how it ended")
+    def how_it_ended(self, run: Run) -> str:
+        return run.get_end_display() if run.ended_at else "still running"
+
+    @admin.display(description="")
+    def minutes(self, run: Run) -> SafeString:
+        until = timezone.localtime(run.ended_at or timezone.now())
+        span = LogSearch.between(timezone.localtime(run.started_at), until)
+        address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
+        return format_html('<a href="{}">minutes</a>', address)
+
+
+@admin.register(DayTotal)
+class DayTotalAdmin(LogAdmin):
+    search = DaySearch
+    empty_text = "No day has a total yet. The first minute that is logged makes one."
+    list_display = (
+        "local_day",
+        "device",
+        "channel_name",
+        "minutes",
+        "filled",
+        "run_count",
+        "run_time",
+        "energy",
+        "mean",
+        "peak",
+    )
+
+    @admin.display(description="day")
+    def local_day(self, total: DayTotal) -> str:
+        return f"{total.day:%Y-%m-%d}"
+
+    @admin.display(description="active (min)")
+    def minutes(self, total: DayTotal) -> SafeString:
+        return self._linked(PowerLog, LogSearch, total, total.active_minutes)
+
+    @admin.display(description="of them filled")
+    def filled(self, total: DayTotal) -> int:
+        return total.filled_minutes
+
+    @admin.display(description="runs")
+    def run_count(self, total: DayTotal) -> SafeString:
+        return self._linked(Run, RunSearch, total, total.runs)
+
+    @admin.display(description="run time (h:min:s)")
+    def run_time(self, total: DayTotal) -> str:
+        return _duration(timedelta(seconds=total.run_s))
+
+    @admin.display(description="energy (Wh)")
+    def energy(self, total: DayTotal) -> str:
+        return f"{total.energy_wh:,.1f}"
+
+    @admin.display(description="mean (W)")
+    def mean(self, total: DayTotal) -> str | None:
+        return None if total.mean_w is None else f"{total.mean_w:,.1f}"
+
+    @admin.display(description="peak (W)")
+    def peak(self, total: DayTotal) -> str:
+        return f"{total.peak_w:,.1f}"
+
+    def _linked(
+        self,
+        model: type[PowerLog | Run],
+        search: type[LogSearch | RunSearch],
+        total: DayTotal,
+        n: int,
+    ) -> SafeString | str:
+        span = search.between(total.day, total.day)
+        address = list_of(model, device=total.device_id, channel=total.channel, **span)
+        return format_html('<a href="{}">{}</a>', address, n) if n else "0"
