@@ -20,6 +20,7 @@ from collector_site.values import (
     BASE_DIR,
     boolean,
     channels,
+    days,
     folder,
     minutes,
     not_negative,
@@ -118,6 +119,7 @@ SAMPLING_RULES = Rules(
 # Ten thousand devices with three busy channels fill the default in an hour: half a gigabyte.
 SPOOL_DIR = read("SPOOL_DIR", str(DATA_DIR), folder, "the path of a folder")
 SPOOL_MAX_ROWS = read("SPOOL_MAX_ROWS", "2000000", rows, "a whole number of rows, 1000 or more")
+KEEP_DAYS = read("KEEP_DAYS", "off", days, "off, or a whole number of days, 1 to 36500")
 
 # What follows is not to be set from outside.
 INSTALLED_APPS = [

@@ -37,6 +37,15 @@ def rows(text: str) -> int:
     return int(text)
 
 
+def days(text: str) -> int | None:
+    """None: off."""
+    if text.lower() == "off":
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 36_500:
+        raise ValueError
+    return int(text)
+
+
 def folder(text: str) -> Path:
     path = BASE_DIR / text
     if path.exists() and not path.is_dir():

@@ -10,6 +10,7 @@ os.environ |= dict.fromkeys(
         "CHANNELS",
         "CLOCK_TOLERANCE_S",
         "DEBUG",
+        "KEEP_DAYS",
         "MAX_BLIND_GAP_MIN",
         "POWER_THRESHOLD_W",
         "SPOOL_MAX_ROWS",

@@ -42,6 +42,7 @@ def test_the_settings_are_all_found() -> None:
         "CLOCK_TOLERANCE_S",
         "SPOOL_DIR",
         "SPOOL_MAX_ROWS",
+        "KEEP_DAYS",
         "BEHIND_PROXY",
     }
 
@@ -102,6 +103,9 @@ def test_a_dollar_in_a_value_is_a_dollar(key: str) -> None:
         ("MAX_BLIND_GAP_MIN", "2.5"),
         ("MAX_BLIND_GAP_MIN", "-5"),
         ("CLOCK_TOLERANCE_S", "inf"),
+        ("KEEP_DAYS", "0"),
+        ("KEEP_DAYS", "-1"),
+        ("KEEP_DAYS", "a year"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_the_setting(
