@@ -21,6 +21,7 @@ from powerlog import limits
 from powerlog.outage import limit_statements
 from powerlog.registry import registry
 from powerlog.traffic import traffic
+from powerlog.upkeep import upkeep
 from powerlog.urls import websocket_urlpatterns
 from powerlog.writer import row_writer
 
@@ -37,6 +38,7 @@ def end() -> None:
     """
     for connection in list(traffic.devices.values()):
         connection.gone()
+    upkeep.stop()
     row_writer.stop()
     registry.stop()
     leave = threading.Timer(1.0, os._exit, [0])
@@ -48,4 +50,5 @@ limits.apply()
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
+reactor.addSystemEventTrigger("before", "startup", upkeep.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from powerlog.traffic import traffic
+from powerlog.upkeep import upkeep
 from powerlog.writer import SLOW_S, row_writer
 
 
@@ -35,6 +36,7 @@ class Health(msgspec.Struct):
     asking_since: float | None
     failing_since: float | None
     last_write_at: float | None
+    data: str | None = None
 
 
 def own() -> Health:
@@ -55,6 +57,7 @@ def own() -> Health:
         row_writer.asking_since,
         row_writer.failing_since,
         row_writer.last_write_at,
+        upkeep.data,
     )
 
 
@@ -72,6 +75,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
     }
+    if data := next(filter(None, (each.data for each in all_of_them)), None):
+        sums["data"] = data  # all write into the same database
     if expected == 1:
         return sums
     each_by_itself = {f"process {each.pid}": _one(each) for each in all_of_them}

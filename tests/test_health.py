@@ -71,3 +71,9 @@ def test_the_database_is_as_it_is_for_whom_it_is_worst() -> None:
     hanging = [process(5, asking_since=NOW - ago_s) for ago_s in (12, 11)]
     hangs = "the database has not answered for 12 s"
     assert lines([well, *failing, *hanging], 4)["last write"] == hangs
+
+
+def test_the_size_of_the_data_is_said_by_whoever_knows_it() -> None:
+    unknown, known = process(1), process(2, data="1.4 GB, 12 MB a day")
+    assert "data" not in lines([unknown])
+    assert lines([unknown, known])["data"] == "1.4 GB, 12 MB a day"
