@@ -60,9 +60,8 @@ class Load:
     def energy_wh(self, ts: float) -> float:
         """The energy drawn up to this moment: the exact integral of the power."""
         block = self._block(ts)
-        energy_ws = block * self._watts * self._on_s
         steps = [step for step in self._steps(block) if step.at < ts]
-        return (energy_ws + _integral([*steps, Step(ts)])) / 3600
+        return (self._energy_before_ws(block) + _integral([*steps, Step(ts)])) / 3600
 
     def deltas(self, since: float, until: float) -> Iterator[tuple[float, dict[str, Any]]]:
         """The moments since <= at < until with the fields of the switch that they report."""
@@ -73,6 +72,9 @@ class Load:
     def _block(self, ts: float) -> int:
         return math.floor((ts - self._origin) / BLOCK_S)
 
+    def _energy_before_ws(self, block: int) -> float:
+        return block * self._watts * self._on_s
+
     def _make_steps(self, block: int) -> list[Step]:
         chance = Random(f"{self._seed} {block}")
         at = self._origin + block * BLOCK_S
@@ -82,22 +84,22 @@ class Load:
         steps: list[Step] = []
         for on, off in ((run_s, pause_s), (self._on_s - run_s, off_s - pause_s)):
             if on:
-                steps += self._run(chance, at, at + on)
+                steps += self._run(chance, at, at + on, self._watts)
             if off:
                 steps.append(Step(at + on))
             at += on + off
         return steps
 
-    def _run(self, chance: Random, start: float, end: float) -> list[Step]:
-        """Steps around the load's power that come to exactly this power on average."""
+    def _run(self, chance: Random, start: float, end: float, mean_w: float) -> list[Step]:
+        """Steps around this power that come to exactly it on average."""
         steps: list[Step] = []
         at = start
         while at < end:
-            watts = self._watts * chance.uniform(0.93, 1.07)
+            watts = mean_w * chance.uniform(0.93, 1.07)
             amps = watts / (NOMINAL_V * self._power_factor * chance.uniform(0.95, 1.05))
             steps.append(Step(at, watts, amps))
             at += chance.uniform(0.6, 1.4) * STEP_S if end - at > 2 * STEP_S else end - at
-        scale = self._watts * (end - start) / _integral([*steps, Step(end)])
+        scale = mean_w * (end - start) / _integral([*steps, Step(end)])
         return [Step(step.at, step.watts * scale, step.amps * scale) for step in steps]
 
     def _block_deltas(self, block: int) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -125,18 +127,22 @@ class Load:
 class SimulatedShelly:
     """One device. `loads` holds what is wired to switch:0 to switch:3: the truth to check against.
 
-    started_at is the moment of its last boot. Every text is one message, ready to be sent.
+    started_at is the moment of its last boot; pump is what is on switch:2, if not the usual one.
+    Every text is one message, ready to be sent.
     """
 
-    def __init__(self, device_id: str, seed: int, started_at: float) -> None:
+    def __init__(
+        self, device_id: str, seed: int, started_at: float, pump: Load | None = None
+    ) -> None:
         self.device_id = device_id
         self._started_at = started_at
         chance = Random(seed)
         self._phase = chance.uniform(0, CHORE_S)
+        usual = Load(f"{seed}/2", chance.uniform(415, 445), 0.8, PUMP_ON_S)
         self.loads = (
             Load(f"{seed}/0", 0.0, 1.0, 0),
             Load(f"{seed}/1", 0.0, 1.0, 0),
-            Load(f"{seed}/2", chance.uniform(415, 445), 0.8, PUMP_ON_S),
+            pump or usual,
             Load(f"{seed}/3", chance.uniform(1.0, 1.3), 0.09, BLOCK_S),
         )
 
