@@ -7,11 +7,13 @@ ever shorter runs. Both speak as the simulator does.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain
 from random import Random
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+from powerlog.days import day_of
 from powerlog.planned import PlannedLoad, PlannedRun
 from powerlog.simulator import MINUTE_S, SimulatedShelly
 
@@ -90,7 +92,7 @@ PUMPS = (
 class Story:
     """One pump from one moment to another, Unix seconds. Its days are those of the zone."""
 
-    def __init__(self, pump: Pump, since: float, until: float, zone: tzinfo) -> None:
+    def __init__(self, pump: Pump, since: float, until: float, zone: ZoneInfo) -> None:
         self.pump, self.since, self.until = pump, since, until
         self.runs = list(planned_runs(pump, since, until, zone))
         self.silences = sorted(silences(pump, self.runs, since, until, zone))
@@ -124,12 +126,14 @@ class Story:
                 yield at, text
 
 
-def planned_runs(pump: Pump, since: float, until: float, zone: tzinfo) -> Iterator[PlannedRun]:
+def planned_runs(pump: Pump, since: float, until: float, zone: ZoneInfo) -> Iterator[PlannedRun]:
     """All its runs, in order, on beyond the end."""
     day, free_at = day_of(since, zone), since
     while day <= day_of(until, zone) + timedelta(days=LIVES_ON_DAYS):
         chance = Random(f"{pump.device_id} {day}")
         for at, run_s in wanted(pump, day, until, zone, chance):
+            if at < since:
+                continue
             ill = illness(pump, at, until)
             for run in delivered(chance, max(at, free_at), run_s, pump.power_w, ill):
                 yield run
@@ -138,7 +142,7 @@ def planned_runs(pump: Pump, since: float, until: float, zone: tzinfo) -> Iterat
 
 
 def wanted(
-    pump: Pump, day: date, until: float, zone: tzinfo, chance: Random
+    pump: Pump, day: date, until: float, zone: ZoneInfo, chance: Random
 ) -> list[tuple[float, float]]:
     """When water is wanted on this day, and for how many seconds of pumping."""
     hours = WEEKEND if day.weekday() >= 5 else WORKDAY
@@ -171,13 +175,15 @@ def illness(pump: Pump, at: float, until: float) -> float:
 
 
 def silences(
-    pump: Pump, runs: Sequence[PlannedRun], since: float, until: float, zone: tzinfo
+    pump: Pump, runs: Sequence[PlannedRun], since: float, until: float, zone: ZoneInfo
 ) -> Iterator[Silence]:
     """Hours without the network as planned, and minutes of that within a long run now and then."""
     last_day = day_of(until, zone)
     hours = []
     for days, hour, length_h in pump.away:
         at = moment(last_day - timedelta(days=days), hour, zone)
+        if at < since:
+            continue
         run = next(run for run in runs if run.start >= at)
         start = (run.start + run.end) / 2  # in the middle of a run: contact with it is lost
         hours.append(Silence(start, start + length_h * 3600))
@@ -188,15 +194,11 @@ def silences(
     )
     short = [b for b in blinks if not any(h.since <= b.until and b.since <= h.until for h in hours)]
     for silence in chain(hours, short):
-        if since < silence.since and silence.until < until:
+        if silence.until < until:
             yield silence
 
 
-def day_of(ts: float, zone: tzinfo) -> date:
-    return datetime.fromtimestamp(ts, zone).date()
-
-
-def moment(day: date, hour: float, zone: tzinfo) -> float:
+def moment(day: date, hour: float, zone: ZoneInfo) -> float:
     """That hour of the day by the clock on the wall, in Unix seconds."""
     at = datetime.combine(day, time(0), zone) + timedelta(hours=hour)
     return at.astimezone(UTC).timestamp()

@@ -27,6 +27,10 @@ CORE = {
     },
     "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
+    "planned": {"bisect", "collections.abc", "functools", "itertools", "random", "typing"}
+    | {"powerlog.simulator"},
+    "demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
+    | {"powerlog.days", "powerlog.planned", "powerlog.simulator"},
 }
 FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "socket", "threading")
 
@@ -34,7 +38,7 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.sampler, powerlog.simulator, powerlog.truth.score\n"
+        "import powerlog.sampler, powerlog.demo, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

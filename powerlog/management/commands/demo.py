@@ -155,4 +155,4 @@ def remove() -> int:
 def cleared(rows: int) -> str:
     if not rows:
         return "There is nothing of the demo."
-    return f"The demo is removed, {rows} rows of all tables."
+    return f"The demo is removed, {rows} {'row' if rows == 1 else 'rows'} of all tables."
