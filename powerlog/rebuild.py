@@ -25,6 +25,12 @@ ORDER BY device_id, channel LIMIT 1
 COLUMNS = ("active_minutes", "filled_minutes", "runs", "run_s", "energy_wh", "peak_w")
 
 
+def is_due() -> bool:
+    """There are rows, of a collector that did not count days, and no totals at all."""
+    no_totals = not DayTotal.objects.using(WRITER).exists()
+    return no_totals and PowerLog.objects.using(WRITER).exists()
+
+
 def meters() -> list[Meter]:
     """Every channel that has rows or runs; by the index, one step for each."""
     tables = (PowerLog._meta.db_table, Run._meta.db_table)

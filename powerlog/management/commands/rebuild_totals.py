@@ -25,4 +25,5 @@ class Command(BaseCommand):
                 self.stderr.write(f"{number} of {len(meters)} channels, {days} days so far")
             days += rebuild.rebuild(*meter)
         channels = "1 channel" if len(meters) == 1 else f"{len(meters)} channels"
-        self.stdout.write(f"{days} day totals of {channels} made anew")
+        totals = "1 day total" if days == 1 else f"{days} day totals"
+        self.stdout.write(f"{totals} of {channels} made anew")

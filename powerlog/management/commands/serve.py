@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.urls import reverse
 
 from collector_site.event_loop import Server
+from powerlog import rebuild
 from powerlog.batches import WRITER
 from powerlog.processes import run_all
 from powerlog.worker import prepare
@@ -108,6 +109,10 @@ class Command(BaseCommand):
     def set_up(self) -> None:
         # Through the writer's connection, which fails at once where the pool would wait.
         call_command("migrate", database=WRITER, verbosity=0, interactive=False)
+        if rebuild.is_due():
+            self.stdout.write("Counting the days of the rows that are there, once:")
+            self.stdout.flush()
+            call_command("rebuild_totals", stdout=self.stdout, stderr=self.stderr)
         password = create_first_staff_user()
         self.stdout.write(f"The database is set up: {settings.DATABASES[WRITER]['NAME']}")
         if password:
