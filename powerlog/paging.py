@@ -152,7 +152,10 @@ class Walk:
         rows = self.search.in_span
         if self.start is None:
             return rows
-        return rows.filter(self._condition("lte" if self.back else "gte", self.start.moment))
+        sign = "lt" if self.back else "gt"
+        if 0 < self.start.pk < LAST_ID:  # or else all rows of its time have been seen
+            sign += "e"
+        return rows.filter(self._condition(sign, self.start.moment))
 
     @property
     def _beside(self) -> Q:
@@ -208,7 +211,7 @@ class Walk:
 
 def _of_each(rows: QuerySet, pairs: list[Pair], part: slice) -> Iterator[tuple[Any, ...]]:
     """The same slice of each channel's rows; in one query where the database can."""
-    if connection.vendor != "postgresql":
+    if not pairs or connection.vendor != "postgresql":
         for device_id, channel in pairs:
             yield from rows.filter(device_id=device_id, channel=channel)[part]
         return
@@ -218,6 +221,6 @@ def _of_each(rows: QuerySet, pairs: list[Pair], part: slice) -> Iterator[tuple[A
         cursor.execute(
             "SELECT part.* FROM unnest(%s::text[], %s::text[]) AS pair (device_id, channel)"
             f" CROSS JOIN LATERAL ({sql}) AS part",
-            [*map(list, zip(*pairs, strict=True)), *values] if pairs else [[], [], *values],
+            [*map(list, zip(*pairs, strict=True)), *values],
         )
         yield from cursor

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timesince import timesince
 
 from powerlog.admin.lists import list_of, local
@@ -42,7 +43,14 @@ def _history(**query: str) -> SafeString:
 class KeptByItself(admin.ModelAdmin):
     """Rows appear when devices do, and stay."""
 
-    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    class Media:
+        css: ClassVar = {"all": ("powerlog/admin.css",)}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -72,8 +80,8 @@ class ChannelForm(forms.ModelForm):
 class ChannelInline(admin.TabularInline):
     model = Channel
     form = ChannelForm
-    fields = ("key", "reported_name", *ChannelForm.Meta.fields, "history")
-    readonly_fields = ("key", "reported_name", "history")
+    fields = ("key", *ChannelForm.Meta.fields, "history")
+    readonly_fields = ("key", "history")
     extra = 0
     can_delete = False
     show_change_link = False
@@ -83,7 +91,8 @@ class ChannelInline(admin.TabularInline):
 
     @admin.display(description="channel")
     def key(self, channel: Channel) -> str:
-        return channel.channel
+        reported = channel.reported_name
+        return f"{channel.channel} ({reported})" if reported else channel.channel
 
     @admin.display(description="")
     def history(self, channel: Channel) -> SafeString:
@@ -106,16 +115,15 @@ class ConnectedFilter(admin.SimpleListFilter):
 class DeviceAdmin(KeptByItself):
     list_display = (
         "called",
+        "is_connected",
+        "last_seen",
         "device_id",
         "model",
         "firmware",
         "address",
         "first_seen",
-        "last_seen",
-        "is_connected",
     )
     list_filter = (ConnectedFilter,)
-    show_facets = admin.ShowFacets.NEVER
     search_fields = ("name", "reported_name", "device_id", "address", "model")
     search_help_text = "Part of a name, an id, an address or a model"
     fields = (
@@ -161,16 +169,15 @@ class ChannelAdmin(KeptByItself):
         "called",
         "channel",
         "device",
+        "history",
         "logged",
         "power_threshold_w",
         "nominal_power_w",
         "flow_m3h",
         "price_kwh",
-        "history",
     )
     list_filter = ("logged",)
     list_select_related = ("device",)
-    show_facets = admin.ShowFacets.NEVER
     search_fields = (
         "name",
         "reported_name",

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -43,7 +43,6 @@ class SearchList(ChangeList):
         self.result_count = len(self.result_list)
         self.full_result_count = None
         self.show_admin_actions = self.can_show_all = self.multi_page = False
-        self.title = capfirst(self.opts.verbose_name_plural)
 
     def _cursor(self, name: str) -> Cursor | None:
         return Cursor.read(self.params.get(name, ""), self.model, self.search.moment)
@@ -108,6 +107,11 @@ class SearchList(ChangeList):
         return "after" in self.params
 
     @property
+    def unknown(self) -> bool:
+        """No channel that is meant has ever been logged."""
+        return self.search.scope.pairs == []
+
+    @property
     def is_empty(self) -> bool:
         """There is nothing at all in the table."""
         return self.search.is_empty and not self.result_list and self.page.whole
@@ -134,6 +138,13 @@ def roughly(number: int) -> str:
     return f"{int(float(f'{number:.2g}')):,}"
 
 
+def number(value: float | None, decimals: int = 1) -> SafeString | None:
+    """For a column of numbers, one below the other; nothing for what is not known."""
+    if value is None:
+        return None
+    return format_html('<span class="number">{}</span>', f"{value:,.{decimals}f}")
+
+
 def local(moment: Moment) -> str:
     """In words, such as 3 March 2026, 12:05."""
     if hasattr(moment, "hour"):
@@ -156,6 +167,10 @@ class LogAdmin(admin.ModelAdmin):
     sortable_by = ()
     show_full_result_count = False
     change_list_template = "admin/powerlog/search_list.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SearchList

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from powerlog.admin.lists import LogAdmin, list_of
+from powerlog.admin.lists import LogAdmin, list_of, number
 from powerlog.models import DayTotal, PowerLog, Run
 from powerlog.search import DaySearch, LogSearch, RunSearch
 
@@ -45,20 +45,20 @@ class PowerLogAdmin(LogAdmin):
         return _local(row.timestamp, "%Y-%m-%d %H:%M")
 
     @admin.display(description="power (W)")
-    def power(self, row: PowerLog) -> str:
-        return f"{row.apower_w:,.1f}"
+    def power(self, row: PowerLog) -> SafeString | None:
+        return number(row.apower_w)
 
     @admin.display(description="voltage (V)")
-    def voltage(self, row: PowerLog) -> str | None:
-        return f"{row.voltage_v:,.1f}" if row.voltage_v else None  # never reported
+    def voltage(self, row: PowerLog) -> SafeString | None:
+        return number(row.voltage_v or None)  # 0: never reported
 
     @admin.display(description="current (A)")
-    def current(self, row: PowerLog) -> str | None:
-        return f"{row.current_a:,.3f}" if row.current_a else None
+    def current(self, row: PowerLog) -> SafeString | None:
+        return number(row.current_a or None, 3)
 
     @admin.display(description="counter (Wh)")
-    def counter(self, row: PowerLog) -> str | None:
-        return f"{row.energy_total_wh:,.1f}" if row.energy_total_wh else None
+    def counter(self, row: PowerLog) -> SafeString | None:
+        return number(row.energy_total_wh or None)
 
 
 @admin.register(Run)
@@ -78,7 +78,6 @@ class RunAdmin(LogAdmin):
         "mean",
         "peak",
         "how_it_ended",
-        "minutes",
     )
     exclude = ("midnights",)
 
@@ -93,35 +92,32 @@ class RunAdmin(LogAdmin):
         same_day = _local(run.started_at, "%x") == _local(run.ended_at, "%x")
         return _local(run.ended_at, "%H:%M:%S") if same_day else _local(run.ended_at)
 
-    @admin.display(description="duration (h:min:s)")
-    def duration(self, run: Run) -> str:
-        if run.ended_at:
-            return _duration(run.ended_at - run.started_at)
-        return f"{_duration((run.heard_at or timezone.now()) - run.started_at)} so far"
+    @admin.display(description="duration")
+    def duration(self, run: Run) -> SafeString:
+        """The way to its minutes."""
+        until = run.ended_at or run.heard_at or timezone.now()
+        span = LogSearch.between(timezone.localtime(run.started_at), timezone.localtime(until))
+        address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
+        length = _duration(until - run.started_at)
+        so_far = "" if run.ended_at else " so far"
+        return format_html('<a href="{}">{}</a>{}', address, length, so_far)
 
     @admin.display(description="energy (Wh)")
-    def energy(self, run: Run) -> str | None:
+    def energy(self, run: Run) -> SafeString | None:
         # What an open run has used is told when it ends.
-        return run.ended_at and f"{run.energy_wh:,.1f}"
+        return number(run.energy_wh if run.ended_at else None)
 
     @admin.display(description="mean (W)")
-    def mean(self, run: Run) -> str | None:
-        return run.ended_at and f"{run.mean_w:,.1f}"
+    def mean(self, run: Run) -> SafeString | None:
+        return number(run.mean_w if run.ended_at else None)
 
     @admin.display(description="peak (W)")
-    def peak(self, run: Run) -> str:
-        return f"{run.peak_w:,.1f}"
+    def peak(self, run: Run) -> SafeString | None:
+        return number(run.peak_w)
 
     @admin.display(description="how it ended")
     def how_it_ended(self, run: Run) -> str:
         return run.get_end_display() if run.ended_at else "still running"
-
-    @admin.display(description="")
-    def minutes(self, run: Run) -> SafeString:
-        until = timezone.localtime(run.ended_at or timezone.now())
-        span = LogSearch.between(timezone.localtime(run.started_at), until)
-        address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
-        return format_html('<a href="{}">minutes</a>', address)
 
 
 @admin.register(DayTotal)
@@ -149,7 +145,7 @@ class DayTotalAdmin(LogAdmin):
     def minutes(self, total: DayTotal) -> SafeString:
         return self._linked(PowerLog, LogSearch, total, total.active_minutes)
 
-    @admin.display(description="of them filled")
+    @admin.display(description="filled")
     def filled(self, total: DayTotal) -> int:
         return total.filled_minutes
 
@@ -157,21 +153,21 @@ class DayTotalAdmin(LogAdmin):
     def run_count(self, total: DayTotal) -> SafeString:
         return self._linked(Run, RunSearch, total, total.runs)
 
-    @admin.display(description="run time (h:min:s)")
+    @admin.display(description="run time")
     def run_time(self, total: DayTotal) -> str:
         return _duration(timedelta(seconds=total.run_s))
 
     @admin.display(description="energy (Wh)")
-    def energy(self, total: DayTotal) -> str:
-        return f"{total.energy_wh:,.1f}"
+    def energy(self, total: DayTotal) -> SafeString | None:
+        return number(total.energy_wh)
 
     @admin.display(description="mean (W)")
-    def mean(self, total: DayTotal) -> str | None:
-        return None if total.mean_w is None else f"{total.mean_w:,.1f}"
+    def mean(self, total: DayTotal) -> SafeString | None:
+        return number(total.mean_w)
 
     @admin.display(description="peak (W)")
-    def peak(self, total: DayTotal) -> str:
-        return f"{total.peak_w:,.1f}"
+    def peak(self, total: DayTotal) -> SafeString | None:
+        return number(total.peak_w)
 
     def _linked(
         self,
