@@ -10,9 +10,10 @@ def make_viewers(apps, schema_editor):
     # Permissions are made after all migrations, as a rule; the group needs its own now.
     using = schema_editor.connection.alias
     app = apps.get_app_config("powerlog")
-    app.models_module = True  # what it goes by, and no app of the past has
+    models_module = getattr(app, "models_module", None)
+    app.models_module = models_module or True  # what it goes by, and no app of the past has
     create_permissions(app, verbosity=0, using=using, apps=apps)
-    app.models_module = None
+    app.models_module = models_module
     group, _ = apps.get_model("auth", "Group").objects.using(using).get_or_create(name="viewer")
     permissions = apps.get_model("auth", "Permission").objects.using(using)
     group.permissions.add(
