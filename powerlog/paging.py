@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from operator import ge, le
 from typing import Any, Self
 
 from django.db import connection
@@ -187,40 +188,53 @@ class Walk:
         return list(rows.order_by(*order)[: PAGE + 1])
 
     def _of_channels(self, pairs: list[Pair]) -> tuple[list[Any], Moment | None]:
-        rows, edge, moment = self._rows, None, self.search.moment
+        rows, edge = self._rows, None
         if self.search.rest:
             edges = self._nth(rows, pairs, CHANNELS_BUDGET // max(1, len(pairs)))
-            edge = next(iter(self._first(edges)), None)
+            edge = next(iter(self._first(edges.values())), None)
             rows = self._until(rows, edge).filter(self.search.rest)
         elif len(pairs) > PAGE:
-            # The newest row of each fills the page already: nothing beyond the last is on it.
-            newest = self._first(self._nth(rows, pairs, 0))
-            rows = self._until(rows, newest[PAGE] if len(newest) > PAGE else None)
-        near = self._ordered(rows.filter(self._beside)).values_list(moment, "pk")
-        ids = [pk for _, pk in self._first(_of_each(near, pairs, slice(PAGE + 1)))]
-        found = self.search.model._default_manager.filter(pk__in=ids)
+            rows, pairs = self._of_newest(rows, pairs)
+        near = self._ordered(rows.filter(self._beside)).values_list(self.search.moment, "pk")
+        keys = (key for _, key in _of_each(near, pairs, slice(PAGE + 1)))
+        found = self.search.model._default_manager.filter(
+            pk__in=[pk for _, pk in self._first(keys)]
+        )
         return list(self._ordered(found, "pk")), edge
 
-    def _nth(self, rows: QuerySet, pairs: list[Pair], n: int) -> list[Any]:
+    def _of_newest(self, rows: QuerySet, pairs: list[Pair]) -> tuple[QuerySet, list[Pair]]:
+        """Only what can be on the page: with a row of each of its channels it would be full."""
+        heads = self._nth(rows, pairs, 0)
+        first = self._first(heads.values())
+        if len(first) > PAGE:
+            rows, nearer = self._until(rows, first[PAGE]), (ge if self.back else le)
+            heads = {pair: head for pair, head in heads.items() if nearer(head, first[PAGE])}
+        return rows, list(heads)
+
+    def _nth(self, rows: QuerySet, pairs: list[Pair], n: int) -> dict[Pair, Any]:
         moments = self._ordered(rows).values_list(self.search.moment)
-        return [moment for (moment,) in _of_each(moments, pairs, slice(n, n + 1))]
+        return {pair: moment for pair, (moment,) in _of_each(moments, pairs, slice(n, n + 1))}
 
     def _first(self, values: Iterable[Any]) -> list[Any]:
         return (heapq.nlargest if self.back else heapq.nsmallest)(PAGE + 1, values)
 
 
-def _of_each(rows: QuerySet, pairs: list[Pair], part: slice) -> Iterator[tuple[Any, ...]]:
+def _of_each(
+    rows: QuerySet, pairs: list[Pair], part: slice
+) -> Iterator[tuple[Pair, tuple[Any, ...]]]:
     """The same slice of each channel's rows; in one query where the database can."""
     if not pairs or connection.vendor != "postgresql":
         for device_id, channel in pairs:
-            yield from rows.filter(device_id=device_id, channel=channel)[part]
+            for values in rows.filter(device_id=device_id, channel=channel)[part]:
+                yield (device_id, channel), values
         return
     columns = {name: RawSQL(f"pair.{name}", ()) for name in ("device_id", "channel")}
     sql, values = rows.filter(**columns)[part].query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT part.* FROM unnest(%s::text[], %s::text[]) AS pair (device_id, channel)"
+            "SELECT pair.*, part.* FROM unnest(%s::text[], %s::text[]) AS pair (device_id, channel)"
             f" CROSS JOIN LATERAL ({sql}) AS part",
             [*map(list, zip(*pairs, strict=True)), *values],
         )
-        yield from cursor
+        for device_id, channel, *values in cursor:
+            yield (device_id, channel), tuple(values)

@@ -8,6 +8,7 @@ is found by the unique key of its table at once, however long ago it was active.
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
@@ -36,11 +37,10 @@ def scope_of(model: type[Model], device: str, channel: str) -> Scope:
     """For a table with device_id and channel; an empty word means all."""
     bears = _bears(channel) if channel else None
     if device:
-        return _of_devices(model, _devices(model, device), bears)
+        return _of_devices(model, device, bears)
     if bears is None or bears.key:
         return Scope(bears.where if bears else Q())  # nearly every device has a switch:0
-    pairs = bears.channels.values_list("device_id", "channel")[: MOST_PAIRS + 1]
-    return Scope(bears.where, _few(list(pairs)), named=True)
+    return Scope(bears.where, _few(bears.pairs), named=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Bears:
     """What a channel is called: a component key, or else by a name that these channels bear."""
 
     key: str
-    channels: QuerySet[Channel]
+    channels: QuerySet
+    pairs: list[Pair]  # the first of them, as many as could be looked up one by one
 
     @property
     def where(self) -> Q:
@@ -61,7 +62,7 @@ class Bears:
         if self.key:
             return [pair for pair in pairs if pair[1] == self.key]
         ids = {device_id for device_id, _ in pairs}
-        bearers = set(self.channels.filter(device__in=ids).values_list("device_id", "channel"))
+        bearers = set(self.channels.filter(device__in=ids))
         return [pair for pair in pairs if pair in bearers]
 
 
@@ -93,8 +94,8 @@ def channels_of(model: type[Model], ids: list[str]) -> list[Pair]:
         return pairs
 
 
-def _of_devices(model: type[Model], devices: QuerySet | list[str], bears: Bears | None) -> Scope:
-    ids = list(devices[: MOST_PAIRS + 1])
+def _of_devices(model: type[Model], text: str, bears: Bears | None) -> Scope:
+    devices, ids = _devices(model, text)
     many = len(ids) > MOST_PAIRS
     where = _checked_last(Q(device_id__in=devices)) if many else Q(device_id__in=ids)
     pairs = None if many else channels_of(model, ids)
@@ -104,22 +105,29 @@ def _of_devices(model: type[Model], devices: QuerySet | list[str], bears: Bears 
     return Scope(where, _few(pairs), named=many or bool(bears and not bears.key))
 
 
-def _devices(model: type[Model], text: str) -> QuerySet | list[str]:
-    """The ids of those who are called so exactly, or else in part."""
+def _devices(model: type[Model], text: str) -> tuple[QuerySet | None, list[str]]:
+    """Those who are called so exactly, or else in part: all of them, and the first ids."""
     if channels_of(model, [text]):
-        return [text]
+        return None, [text]
     devices = Device.objects.order_by().values_list("device_id", flat=True)
     exact = devices.filter(Q(device_id=text) | _names(text, "iexact"))
     part = devices.filter(Q(device_id__icontains=text) | _names(text, "icontains"))
-    return exact if exact.exists() else part
+    return _first_to_find(exact, part)
 
 
 def _bears(text: str) -> Bears:
-    channels = Channel.objects.order_by()
     if COMPONENT_KEY.fullmatch(text):
-        return Bears(text, channels)
-    exact = channels.filter(_names(text, "iexact"))
-    return Bears("", exact if exact.exists() else channels.filter(_names(text, "icontains")))
+        return Bears(text, Channel.objects.none(), [])
+    channels = Channel.objects.order_by().values_list("device_id", "channel")
+    exact, part = (channels.filter(_names(text, lookup)) for lookup in ("iexact", "icontains"))
+    return Bears("", *_first_to_find(exact, part))
+
+
+def _first_to_find(*ways: QuerySet) -> tuple[QuerySet, list[Any]]:
+    for way in ways:
+        if found := list(way[: MOST_PAIRS + 1]):
+            break
+    return way, found
 
 
 def _names(text: str, lookup: str) -> Q:
