@@ -174,3 +174,11 @@ def test_the_lists_take_as_many_queries_for_many_devices_as_for_one(admin: Clien
 def test_no_query_string_is_a_server_error(admin: Client, address: str, query: str) -> None:
     Channel.objects.create(device=device(), channel="switch:2")
     assert admin.get(f"{address}?{query}", follow=True).status_code == 200
+
+
+@pytest.mark.django_db
+def test_an_empty_list_says_why_it_is_empty(admin: Client) -> None:
+    assert "No Shelly has connected yet." in text_of(admin, DEVICES)
+    assert "No channel is known yet." in text_of(admin, CHANNELS)
+    device()
+    assert "Nothing matches. Clear the search" in text_of(admin, DEVICES, q="nobody")

@@ -43,6 +43,8 @@ def _history(**query: str) -> SafeString:
 class KeptByItself(admin.ModelAdmin):
     """Rows appear when devices do, and stay."""
 
+    change_list_template = "admin/powerlog/kept_list.html"
+    empty_text: str
     show_facets = admin.ShowFacets.NEVER
 
     class Media:
@@ -113,6 +115,7 @@ class ConnectedFilter(admin.SimpleListFilter):
 
 @admin.register(Device)
 class DeviceAdmin(KeptByItself):
+    empty_text = "No Shelly has connected yet. Each appears here by itself when it does."
     list_display = (
         "called",
         "is_connected",
@@ -164,6 +167,7 @@ class DeviceAdmin(KeptByItself):
 
 @admin.register(Channel)
 class ChannelAdmin(KeptByItself):
+    empty_text = "No channel is known yet. Those of a Shelly appear here when it has connected."
     form = ChannelForm
     list_display = (
         "called",

@@ -83,9 +83,9 @@ class SearchList(ChangeList):
     @cached_property
     def total(self) -> str:
         """How many match: exactly where all are on the page, else roughly, or nothing."""
-        if self.page.whole:
+        if self.page.whole and self.result_list:
             return self._counted(str(self.result_count), self.result_count)
-        if not self.search.is_valid() or self.page.stopped:
+        if not self.search.is_valid() or self.page.stopped or self.page.whole:
             return ""
         estimate = about(self.search)
         if estimate is None or estimate <= self.result_count:
