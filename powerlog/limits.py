@@ -7,6 +7,7 @@ traceback. Silence is Daphne's business: it ends a request that stops half-way a
 a WebSocket that answers no ping as well.
 """
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import autobahn.websocket.protocol
 import daphne.http_protocol
 from daphne.http_protocol import WebRequest
-from daphne.server import reactor
+from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 
 from powerlog.quick_socket import QuickSocket
@@ -29,6 +30,8 @@ MAX_MESSAGE = 1024 * 1024
 MAX_WAITING = 256 * 1024
 MESSAGE_OVERHEAD = 256  # what a message weighs in Python beside its text
 LOOK_AGAIN_S = 0.01
+READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is gone
+handle_reply = Server.handle_reply
 
 
 class DeviceSocket(QuickSocket):
@@ -104,9 +107,13 @@ class DeviceSocket(QuickSocket):
 
 
 class PageRequest(WebRequest):
-    """A request whose body is short, and whose headers Daphne can read."""
+    """A request whose body is short, and whose headers Daphne can read.
+
+    It is answered no faster than the answer is read, and one that breaks off is cut off.
+    """
 
     refused = False
+    drained: asyncio.Event | None = None  # once the transport has told us to wait
 
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
@@ -124,7 +131,56 @@ class PageRequest(WebRequest):
         offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
         if not all(map(bytes.isascii, offered)):
             return self.basic_error(400, b"Bad Request", "Invalid header value")
-        return super().process()
+        processed = super().process()
+        if application := self.server.connections.get(self, {}).get("application_instance"):
+            application.add_done_callback(self.answered)
+        return processed
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        more = message.get("more_body", False)
+        if more and not self.producer and self.channel:
+            self.registerProducer(self, True)  # so that the transport says when its buffer is full
+        elif not more and self.producer:
+            self.unregisterProducer()
+        super().handle_reply(message)
+
+    def pauseProducing(self) -> None:
+        self.drained = asyncio.Event()
+
+    def resumeProducing(self) -> None:
+        if self.drained:
+            self.drained.set()
+
+    stopProducing = resumeProducing  # the connection is lost: nothing is to be waited for
+
+    def connectionLost(self, reason: Any) -> None:
+        self.resumeProducing()
+        super().connectionLost(reason)
+
+    async def wait_for_reader(self) -> None:
+        if self.drained is None:
+            return
+        try:
+            # No wait_for(): it loses a cancellation that comes together with the event.
+            async with asyncio.timeout(READER_LIMIT_S):
+                await self.drained.wait()
+        except TimeoutError:
+            self.cut_off()
+
+    def answered(self, application: asyncio.Future[None]) -> None:
+        if self._response_started and not self.finished:
+            self.cut_off()  # or the half of an answer would look like all of it
+
+    def cut_off(self) -> None:
+        if self.channel and self.channel.transport:
+            self.channel.transport.abortConnection()
+
+
+async def reply(server: Server, protocol: Any, message: dict[str, Any]) -> None:
+    """Daphne's own, and then the time that the reader takes."""
+    await handle_reply(server, protocol, message)
+    if isinstance(protocol, PageRequest):
+        await protocol.wait_for_reader()
 
 
 def apply() -> None:
@@ -134,3 +190,4 @@ def apply() -> None:
     # a quarter of what an arrival costs.
     autobahn.websocket.protocol.pformat = repr
     daphne.http_protocol.WebRequest = PageRequest
+    Server.handle_reply = reply
