@@ -11,15 +11,18 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from powerlog.download import download
+from powerlog.export import TABLES
 from powerlog.names import names_of, suggestions
 from powerlog.paging import Cursor, Page, about, find
 from powerlog.search import Moment, Search
@@ -171,6 +174,19 @@ class LogAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, title | (extra_context or {}))
+
+    def get_urls(self) -> list[Any]:
+        name = f"powerlog_{self.opts.model_name}_export"
+        address = path("export/", self.admin_site.admin_view(self.export), name=name)
+        return [address, *super().get_urls()]
+
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """What the list shows with this query, all of it, as a file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        return download(request, next(t for t in TABLES.values() if t.search is self.search))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SearchList
