@@ -61,9 +61,11 @@ class Command(BaseCommand):
             introduce(story)
         told = [(story, story.minutes()) for story in stories]
         bar = Bar(sum(len(minutes) for _, minutes in told), self.stderr)
-        for story, minutes in told:
-            tell(story, minutes, bar)
-        bar.end()
+        try:
+            for story, minutes in told:
+                tell(story, minutes, bar)
+        finally:
+            bar.end()
         rows = PowerLog.objects.filter(device_id__in=IDS).count()
         runs = Run.objects.filter(device_id__in=IDS).count()
         self.stdout.write(
@@ -88,7 +90,8 @@ class Bar:
             self._show()
 
     def end(self) -> None:
-        self._show()
+        if self._done:
+            self._show()
         if self._stream.isatty():
             self._stream.write()
 
