@@ -6,6 +6,7 @@ application in this process (asking.py). A page above its limit is named with it
 """
 
 import asyncio
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -67,12 +68,18 @@ class Cost(NamedTuple):
             yield (
                 f"{self.median_ms:.0f} ms, {limit_ms:.0f} allowed: {self.cpu_ms:.0f} of CPU, "
                 f"{self.waited_ms:.0f} of queries, the slowest {seconds * 1000:.0f}: "
-                f"{' '.join(sql.split())[:SHOWN]}"
+                f"{short(sql)}"
             )
         if self.page.export and self.growth_mb > EXPORT_MB:
             yield f"{self.growth_mb:.0f} MB of memory"
         if self.page.url.startswith("/dashboard/") and weight(last) > HEAVIEST:
             yield f"weighs {weight(last) / 1000:.0f} KB"
+
+
+def short(sql: str) -> str:
+    """On one line, of many parameters in a row one, and no more than one can read."""
+    line = re.sub(r"%s([(), ]+%s){3,}", "%s, …", " ".join(sql.split()))
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"
 
 
 def staff_cookie() -> str:

@@ -232,3 +232,16 @@ def test_a_fault_is_named(page: Page, answer: asking.Answer, growth_mb: float, f
 
 def test_the_page_of_a_million_rows_begins_early_enough() -> None:
     assert page_list.days_ago(datetime(2026, 11, 24).date(), 36.5).isoformat() == "2026-10-18"
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT\n   1", "SELECT 1"),
+        ("… IN (%s, %s, %s, %s) ORDER", "… IN (%s, …) ORDER"),
+        ("VALUES (%s, %s), (%s, %s), (%s, %s)) SELECT %s", "VALUES (%s, …)) SELECT %s"),
+        ("x" * 400, "x" * pages.SHOWN + "…"),
+    ],
+)
+def test_a_slow_query_is_shown_so_that_one_can_read_it(sql: str, shown: str) -> None:
+    assert pages.short(sql) == shown
