@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import psutil
 
-KEPT = 4_000_000  # bytes of a page, to look for what it links to; an export is never looked at
+KEPT = 500_000  # bytes of a page, to look for what it links to; of an export nothing is kept
 LOOK_S = 0.01
 
 
@@ -80,7 +80,7 @@ class Memory:
         return (self._most - self._before) / 1e6
 
 
-async def ask(application: Any, url: str, cookie: str) -> Answer:
+async def ask(application: Any, url: str, cookie: str, kept_bytes: int = KEPT) -> Answer:
     """GET this address, with its query, as the user of this cookie."""
     path, _, query = url.partition("?")
     headers = {"host": "127.0.0.1", "cookie": cookie, "accept": "text/html"}
@@ -112,13 +112,13 @@ async def ask(application: Any, url: str, cookie: str) -> Answer:
         status = message.get("status", status)
         body = message.get("body", b"")
         size += len(body)
-        if len(kept) < KEPT:
+        if len(kept) < kept_bytes:
             kept.extend(body)
 
     began, computed = time.perf_counter(), time.process_time()
     await application(scope, receive, send)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - computed
-    return Answer(status, seconds, cpu_s, size, kept[:KEPT].decode(errors="replace"))
+    return Answer(status, seconds, cpu_s, size, kept[:kept_bytes].decode(errors="replace"))
 
 
 def weight(answer: Answer) -> int:

