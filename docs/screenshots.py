@@ -53,7 +53,7 @@ class Shot(NamedTuple):
 
 
 # {well} and {booster} are the pumps of the demo, as DEVICE/CHANNEL.
-DASHBOARD = (Shot("dashboard.png", "/dashboard/?meter={well}", 1000),)
+DASHBOARD = (Shot("dashboard.png", "/dashboard/?meter={well}", 1000, 900),)
 # The words of benchmarks/page_list.py.
 ADMIN = (
     Shot("admin-minutes.png", "/admin/powerlog/powerlog/?device={device}", 1280, 800),
