@@ -208,7 +208,7 @@ def test_the_total_is_an_estimate_without_a_look_at_the_rows(rows: list[PowerLog
         ({"channel": "wells"}, {"uniq_power_logs_minute", "power_logs_pkey"}),
         ({"channel": "wells", "min_w": "1e9"}, {"idx_power_logs_timestamp"}),
     ],
-    ids=str,
+    ids=lambda given: str(sorted(given)),
 )
 def test_postgresql_finds_every_page_by_index(
     monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], indexes: set[str]
