@@ -193,8 +193,8 @@ def test_runs_lead_to_their_minutes(admin: Client, pump: Device) -> None:
     run(started, ended_at=ended, end="stopped", energy_wh=540.04, mean_w=431.25, peak_w=455.0)
     run(NOON - timedelta(minutes=1), channel="switch:1")
     text = text_of(admin, RUNS)
-    assert "11:59:00 still running 0:01:00 so far Garden pump switch:1 - - 450.0 still" in text
-    assert "10:00:00 11:15:03 1:15:03 Garden pump Well 540.0 431.2 455.0 stopped" in text
+    assert "11:59:00 Garden pump switch:1 still running 0:01:00 so far - - 450.0 still" in text
+    assert "10:00:00 Garden pump Well 11:15:03 1:15:03 540.0 431.2 455.0 stopped" in text
     link = re.search(r'href="([^"]*)">1:15:03', page_of(admin, RUNS))[1].replace("&amp;", "&")
     for minute in (-1, 0, 75, 76):
         row(timestamp=started + timedelta(minutes=minute)).save()

@@ -70,10 +70,10 @@ class RunAdmin(LogAdmin):
     )
     list_display = (
         "started",
-        "ended",
-        "duration",
         "device",
         "channel_name",
+        "ended",
+        "duration",
         "energy",
         "mean",
         "peak",
