@@ -17,7 +17,10 @@ from powerlog.models import Channel, Device
 
 Pair = tuple[str, str]
 
-MOST_PAIRS = 1000  # the newest row of each is looked up in some 20 ms
+# As many can be looked up one by one in 20 ms: the channels of so many devices, and the newest
+# rows of so many channels.
+MOST_DEVICES = 200
+MOST_PAIRS = 600
 COMPONENT_KEY = re.compile(r"[a-z0-9]+:[0-9]{1,4}(:[a-z])?")
 
 
@@ -96,7 +99,7 @@ def channels_of(model: type[Model], ids: list[str]) -> list[Pair]:
 
 def _of_devices(model: type[Model], text: str, bears: Bears | None) -> Scope:
     devices, ids = _devices(model, text)
-    many = len(ids) > MOST_PAIRS
+    many = len(ids) > MOST_DEVICES
     where = _checked_last(Q(device_id__in=devices)) if many else Q(device_id__in=ids)
     pairs = None if many else channels_of(model, ids)
     if bears:

@@ -54,6 +54,7 @@ def test_what_means_many_channels_is_no_list_of_them(
     assert pairs("", "wel") is None
     assert pairs("garden") is None
     assert pairs("garden", "well") == [("a1", "switch:2")]
+    monkeypatch.setattr(scope, "MOST_DEVICES", 1)
     Device.objects.create(device_id="a2", name="Garden")
     many = scope_of(PowerLog, "garden", "well")
     assert (many.pairs, many.named) == (None, True)
