@@ -37,7 +37,7 @@ class PowerLogAdmin(LogAdmin):
         "voltage",
         "current",
         "counter",
-        "source",
+        "how_obtained",
     )
 
     @admin.display(description="minute")
@@ -59,6 +59,10 @@ class PowerLogAdmin(LogAdmin):
     @admin.display(description="counter (Wh)")
     def counter(self, row: PowerLog) -> SafeString | None:
         return number(row.energy_total_wh or None)
+
+    @admin.display(description="source")
+    def how_obtained(self, row: PowerLog) -> str:
+        return row.get_source_display()
 
 
 @admin.register(Run)
@@ -85,10 +89,10 @@ class RunAdmin(LogAdmin):
     def started(self, run: Run) -> str:
         return _local(run.started_at)
 
-    @admin.display(description="ended", empty_value="still running")
-    def ended(self, run: Run) -> str | None:
+    @admin.display(description="ended")
+    def ended(self, run: Run) -> str:
         if run.ended_at is None:
-            return run.heard_at and f"last heard {_local(run.heard_at)}"
+            return f"last heard {_local(run.heard_at)}" if run.heard_at else "still running"
         same_day = _local(run.started_at, "%x") == _local(run.ended_at, "%x")
         return _local(run.ended_at, "%H:%M:%S") if same_day else _local(run.ended_at)
 
