@@ -19,7 +19,7 @@ from powerlog.store import WRITER
 
 DAYS = 7  # whole local days, of which the growth is the mean
 FEW_ROWS = 10_000  # below it what a row takes is not measured but taken from
-BYTES_A_ROW = {"postgresql": 260, "sqlite": 330}  # with its part of four indexes
+BYTES_A_ROW = {"postgresql": 250, "sqlite": 290}  # with its part of four indexes
 SERVER = """
 SELECT pg_database_size(current_database()), pg_total_relation_size(oid), reltuples,
     host(inet_server_addr()), host(inet_client_addr()),

@@ -20,7 +20,7 @@ from powerlog.models import DayTotal, PowerLog
 from powerlog.stats import local_moment
 from powerlog.store import WRITER
 
-# 10 ms of the database's time on either one. SQLite's only writer waits for as long at most.
+# 15 ms of the database's time on either one. SQLite's only writer waits for as long at most.
 BATCH_ROWS = 1000
 # Between two transactions: SQLite's writers look for their turn in steps of up to 25 ms.
 PAUSE_S = 0.03

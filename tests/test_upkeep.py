@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -15,7 +17,9 @@ from powerlog.store import WRITER
 from powerlog.upkeep import Upkeep
 from powerlog.writer import row_writer
 
+from . import servers
 from .doubles import until
+from .servers import manage, running, serve
 from .test_models import row
 
 database = pytest.mark.django_db(transaction=True, databases=["default", WRITER])
@@ -109,6 +113,32 @@ def test_rows_of_a_day_without_a_total_stay_and_it_is_said_once(
     assert record.levelname == "ERROR"
     assert "no day total of pump switch:2" in record.getMessage()
     assert PowerLog.objects.count() == 1
+
+
+def test_a_running_collector_does_it_by_itself(
+    new_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manage("migrate", database_url=new_database)
+    server = serve(new_database, tmp_path)
+    server.close()
+    old = "('2020-01-01 12:00:00+00', 'pump', 'switch:2', 430, 229, 2.4, 1)"
+    columns = "timestamp, device_id, channel, apower_w, voltage_v, current_a, energy_total_wh"
+    total = "('pump', 'switch:2', '2020-01-01', 1, 0, 0, 0, 0, 0)"
+    totals = (
+        "device_id, channel, day, active_minutes, filled_minutes, runs, run_s, energy_wh, peak_w"
+    )
+    with closing(server.connect()) as connection:
+        connection.execute(f"INSERT INTO power_logs ({columns}) VALUES {old}")
+        connection.execute(f"INSERT INTO day_totals ({totals}) VALUES {total}")
+        connection.commit()
+    assert server.rows()
+    monkeypatch.setenv("KEEP_DAYS", "30")
+    with running(serve(new_database, tmp_path)) as server:
+        servers.until(lambda: not server.rows())
+        shown = servers.until(lambda: server.status().get("data"))
+        assert "B, 0 bytes a day, kept for 30 days" in shown
+        servers.until(lambda: "1 minute rows from before" in server.output)
+        assert server.stop() == 0
 
 
 def test_while_the_writer_says_that_the_database_is_away_it_is_not_asked(
