@@ -24,6 +24,7 @@ from powerlog.search import Search
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 3  # in each process: an export takes a connection, and a core of PostgreSQL
+BEGIN_S = 10.0  # longer than it takes to find that PostgreSQL is away, shorter than any page may
 BUSY = f"{AT_ONCE} exports are under way already. Try again when one of them is done.\n"
 
 
@@ -32,8 +33,10 @@ class Download:
 
     under_way = 0
 
-    def __init__(self, head: bytes, source: AsyncIterator[bytes]) -> None:
-        self._pieces = self._all(head, source)
+    def __init__(
+        self, head: bytes, first: asyncio.Future[bytes], source: AsyncIterator[bytes]
+    ) -> None:
+        self._pieces = self._all(head, first, source)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pieces
@@ -44,10 +47,13 @@ class Download:
     async def _close(self) -> None:
         await self._pieces.aclose()
 
-    async def _all(self, head: bytes, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _all(
+        self, head: bytes, first: asyncio.Future[bytes], source: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
         async with aclosing(source):
             try:
                 yield head
+                yield await first
                 async for piece in source:
                     yield piece
             except (DatabaseError, InterfaceError) as exc:
@@ -55,6 +61,9 @@ class Download:
                 # To Django the reader is gone: it sends no end of the answer, which is cut off
                 # then (powerlog/limits.py).
                 raise asyncio.CancelledError from exc
+            finally:
+                if first.cancel():  # what is running cannot be closed
+                    await asyncio.wait([first])
 
 
 def download(request: HttpRequest, table: Table) -> HttpResponse:
@@ -68,15 +77,23 @@ def download(request: HttpRequest, table: Table) -> HttpResponse:
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8")
     source = _counted(_source(table, search))
     first = async_to_sync(_first)(source)
-    answer = StreamingHttpResponse(Download(BOM + table.header + first, source))
+    answer = StreamingHttpResponse(Download(BOM + table.header, first, source))
     answer["Content-Type"] = "text/csv; charset=utf-8"
     answer["Content-Disposition"] = f'attachment; filename="{_file_name(table)}"'
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-async def _first(source: AsyncIterator[bytes]) -> bytes:
-    """Before the answer begins: an error is still a page."""
+async def _first(source: AsyncIterator[bytes]) -> asyncio.Future[bytes]:
+    """Before the answer begins an error is still a page; but a long search is worth waiting for."""
+    first = asyncio.ensure_future(_next(source))
+    await asyncio.wait([first], timeout=BEGIN_S)
+    if first.done():
+        first.result()
+    return first
+
+
+async def _next(source: AsyncIterator[bytes]) -> bytes:
     return await anext(source, b"")
 
 

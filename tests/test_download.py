@@ -149,6 +149,42 @@ async def test_one_that_goes_in_the_middle_breaks_the_file_off_and_is_logged_in_
     assert Download.under_way == 0
 
 
+@database
+async def test_a_search_that_takes_long_is_a_file_that_begins_with_its_header(
+    browser: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = asyncio.Event()
+
+    async def searching() -> AsyncIterator[bytes]:
+        await found.wait()
+        yield b"at last\n"
+
+    monkeypatch.setattr(download, "BEGIN_S", 0.0)
+    monkeypatch.setattr(download, "_source", lambda table, search: searching())
+    pieces = aiter(await browser.get(EXPORT))
+    assert (await anext(pieces)).decode("utf-8-sig").startswith("time,")
+    found.set()
+    assert [piece async for piece in pieces] == [b"at last\n"]
+
+
+async def test_who_goes_before_anything_is_found_ends_the_search() -> None:
+    ended = []
+
+    async def searching() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.Event().wait()
+            yield b"never"
+        finally:
+            ended.append(True)
+
+    source = searching()
+    pieces = aiter(Download(b"head", asyncio.ensure_future(anext(source)), source))
+    assert await anext(pieces) == b"head"
+    await asyncio.sleep(0)  # the search has begun
+    await pieces.aclose()
+    assert ended
+
+
 def test_an_answer_that_is_over_early_ends_its_source() -> None:
     ended = []
 
@@ -159,13 +195,14 @@ def test_an_answer_that_is_over_early_ends_its_source() -> None:
         finally:
             ended.append(True)
 
-    async def begin(answer: Download) -> None:
-        await anext(aiter(answer))
-        await anext(aiter(answer))
+    async def begin() -> Download:
+        source = endless()
+        answer = Download(b"head", asyncio.ensure_future(anext(source)), source)
+        assert [await anext(aiter(answer)) for _ in range(3)] == [b"head", b".", b"."]
+        return answer
 
-    answer = Download(b"head", endless())
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(begin(answer))
+    answer = loop.run_until_complete(begin())
     answer.close()
     assert ended
     loop.close()
