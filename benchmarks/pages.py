@@ -41,6 +41,11 @@ class Cost(NamedTuple):
         return median(answer.seconds for answer in self.answers) * 1000
 
     @property
+    def best_ms(self) -> float:
+        """What it takes where nothing else is going on: of a busy machine the fairest figure."""
+        return min(answer.seconds for answer in self.answers) * 1000
+
+    @property
     def worst_ms(self) -> float:
         return max(answer.seconds for answer in self.answers) * 1000
 
@@ -124,6 +129,7 @@ def lines(found: Sequence[Cost]) -> Iterator[list[str]]:
             cost.page.name,
             f"{last.status}",
             f"{cost.median_ms:.1f}",
+            f"{cost.best_ms:.1f}",
             f"{cost.worst_ms:.1f}",
             f"{cost.page.limit_ms:.0f}",
             f"{cost.cpu_ms:.1f}",
@@ -148,7 +154,7 @@ def report(pages: Sequence[Page], url: str, rounds: int) -> None:
     found = asyncio.run(costs(pages, places(url), staff_cookie(), rounds, url))
     table(
         (
-            "page", "HTTP", "median ms", "worst", "limit", "CPU", "queries", "sent",
+            "page", "HTTP", "median ms", "best", "worst", "limit", "CPU", "queries", "sent",
             "with CSS and JS, or memory",
         ),
         lines(found),

@@ -206,7 +206,7 @@ def test_a_page_that_keeps_to_everything_has_no_fault() -> None:
     found = cost(Page("day", "/dashboard/", 30.0), quick(0.01), quick(0.02), quick(0.9))
     assert list(found.faults) == []
     assert list(pages.lines([found])) == [
-        ["day", "200", "20.0", "900.0", "30", "5.0", "7.0 in 1", "1 KB", "1 KB"]
+        ["day", "200", "20.0", "10.0", "900.0", "30", "5.0", "7.0 in 1", "1 KB", "1 KB"]
     ]
 
 
