@@ -20,6 +20,7 @@ from collector_site.values import (
     BASE_DIR,
     boolean,
     channels,
+    currency,
     days,
     folder,
     minutes,
@@ -100,6 +101,7 @@ DATABASES = databases(
 )
 BEHIND_PROXY = read("BEHIND_PROXY", "off", boolean, "on or off")
 TIME_ZONE = read("TIME_ZONE", "UTC", time_zone, "a name such as Europe/Berlin")
+CURRENCY = read("CURRENCY", "EUR", currency, "a code or sign of up to 8 characters, such as EUR")
 SAMPLING_RULES = Rules(
     channels=read(
         "CHANNELS",
@@ -138,6 +140,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "powerlog.outage.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -60,6 +60,12 @@ def time_zone(text: str) -> str:
         raise ValueError from None
 
 
+def currency(text: str) -> str:
+    if not text.isprintable() or len(text) > 8:
+        raise ValueError
+    return text
+
+
 def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 

@@ -9,6 +9,7 @@ os.environ |= dict.fromkeys(
         "BEHIND_PROXY",
         "CHANNELS",
         "CLOCK_TOLERANCE_S",
+        "CURRENCY",
         "DEBUG",
         "KEEP_DAYS",
         "MAX_BLIND_GAP_MIN",

@@ -36,6 +36,7 @@ def test_the_settings_are_all_found() -> None:
         "DEBUG",
         "ALLOWED_HOSTS",
         "TIME_ZONE",
+        "CURRENCY",
         "CHANNELS",
         "POWER_THRESHOLD_W",
         "MAX_BLIND_GAP_MIN",

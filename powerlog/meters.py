@@ -1,0 +1,163 @@
+"""Which channels there are, by what name, and whether their devices are in contact.
+
+A channel is known by its entry in `channels`, or by its history alone: rows and totals of devices
+that are registered nowhere (old logs, replayed ones) are shown like all others.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Model
+
+from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+
+# Of a process that was killed nobody told that its devices are gone.
+CONTACT = timedelta(minutes=3)
+Key = tuple[str, str]
+M = TypeVar("M", bound=Model)
+# From channel to channel through the index of the unique key, however many days each has.
+HISTORY = """
+WITH RECURSIVE meter (device_id, channel) AS (
+    SELECT * FROM (
+        SELECT device_id, channel FROM day_totals ORDER BY device_id, channel LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT
+        (SELECT device_id FROM day_totals AS day
+         WHERE (day.device_id, day.channel) > (meter.device_id, meter.channel)
+         ORDER BY device_id, channel LIMIT 1),
+        (SELECT channel FROM day_totals AS day
+         WHERE (day.device_id, day.channel) > (meter.device_id, meter.channel)
+         ORDER BY device_id, channel LIMIT 1)
+    FROM meter WHERE meter.device_id IS NOT NULL
+)
+SELECT device_id, channel FROM meter WHERE device_id IS NOT NULL
+"""
+NEWEST = """
+WITH wanted (device_id, channel) AS (VALUES {pairs})
+SELECT * FROM {table} WHERE id IN (
+    SELECT (
+        SELECT id FROM {table} AS each
+        WHERE each.device_id = wanted.device_id AND each.channel = wanted.channel
+        ORDER BY each.{moment} DESC LIMIT 1
+    ) FROM wanted
+)
+"""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A channel of a device. heard_at: when the device was last heard; None: nobody knows."""
+
+    device_id: str
+    channel: str
+    device_name: str
+    name: str
+    heard_at: datetime | None = None
+    first_heard_at: datetime | None = None
+    connected: bool = False
+    flow_m3h: float | None = None
+    price_kwh: float | None = None
+    nominal_power_w: float | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.device_id, self.channel
+
+    @property
+    def address(self) -> str:
+        """As a page's address names it."""
+        return f"{self.device_id}/{self.channel}"
+
+    def in_contact(self, now: datetime) -> bool:
+        return self.connected and self.heard_at is not None and now - self.heard_at <= CONTACT
+
+
+def everybody() -> list[Meter]:
+    """All that are logged, and those that are registered nowhere but have been."""
+    entries = list(Channel.objects.select_related("device"))
+    keys = {(each.device_id, each.channel) for each in entries}
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY)
+        strangers = [key for key in cursor.fetchall() if key not in keys]
+    return [_of_entry(each) for each in entries if _is_logged(each)] + _of_history(strangers)
+
+
+def find(device_id: str, channel: str) -> Meter | None:
+    """None for what is neither registered nor has any history."""
+    if not (device_id + channel).isprintable():  # PostgreSQL has no NUL
+        return None
+    which = {"device_id": device_id, "channel": channel}
+    entry = Channel.objects.filter(**which).select_related("device").first()
+    if entry:
+        return _of_entry(entry)
+    if any(model.objects.filter(**which).exists() for model in (DayTotal, Run, PowerLog)):
+        return _of_history([(device_id, channel)])[0]
+    return None
+
+
+def of_device(device_id: str) -> list[Meter]:
+    """The channels of one device, in order."""
+    if not device_id.isprintable():
+        return []
+    entries = Channel.objects.filter(device_id=device_id).select_related("device")
+    totals = DayTotal.objects.filter(device_id=device_id).order_by()
+    past = set(totals.values_list("channel", flat=True).distinct())
+    known = [_of_entry(each) for each in entries if _is_logged(each) or each.channel in past]
+    strangers = past - {meter.channel for meter in known}
+    known += _of_history((device_id, channel) for channel in strangers)
+    return sorted(known, key=lambda meter: meter.channel)
+
+
+def newest(model: type[M], moment: str, keys: Sequence[Key]) -> dict[Key, M]:
+    """The newest row of each of these channels in a table, by that column."""
+    if not keys:
+        return {}
+    query = NEWEST.format(
+        pairs=", ".join(["(%s, %s)"] * len(keys)), table=model._meta.db_table, moment=moment
+    )
+    found = model.objects.raw(query, list(chain.from_iterable(keys)))
+    return {(each.device_id, each.channel): each for each in found}
+
+
+def _is_logged(entry: Channel) -> bool:
+    wanted = settings.SAMPLING_RULES.channels
+    return entry.logged and (entry.channel in wanted or "*" in wanted)
+
+
+def _of_entry(entry: Channel) -> Meter:
+    device = entry.device
+    return Meter(
+        device.device_id,
+        entry.channel,
+        str(device),
+        str(entry),
+        device.last_seen_at,
+        device.first_seen_at,
+        device.connected,
+        entry.flow_m3h,
+        None if entry.price_kwh is None else float(entry.price_kwh),
+        entry.nominal_power_w,
+    )
+
+
+def _of_history(keys: Iterable[Key]) -> list[Meter]:
+    """Channels without an entry: their device may have one, else their rows say when it spoke."""
+    keys = list(keys)
+    devices = Device.objects.in_bulk({key[0] for key in keys}, field_name="device_id")
+    rows = newest(PowerLog, "timestamp", [key for key in keys if key[0] not in devices])
+    meters = []
+    for device_id, channel in keys:
+        if device := devices.get(device_id):
+            named = (str(device), channel, device.last_seen_at, device.first_seen_at)
+            meters.append(Meter(device_id, channel, *named, device.connected))
+        else:
+            row = rows.get((device_id, channel))
+            heard_at = row.timestamp if row else None
+            meters.append(Meter(device_id, channel, device_id, channel, heard_at, connected=True))
+    return meters

@@ -1,0 +1,96 @@
+"""What a run used, in whole and within a day."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from powerlog.localtime import DAY, Span
+from powerlog.spent import Spent, known, total
+
+from .pumps import MIDNIGHT, NOON, PUMP, TODAY, at, known_run, run, span
+from .test_models import row
+
+YESTERDAY = Span(TODAY.start - DAY, TODAY.start)
+
+
+def test_an_ended_run_is_what_it_was_told_to_be() -> None:
+    each = known(run(60, 90, 215.0), PUMP, None, NOON)
+    assert (each.until, each.wh, each.seconds, each.mean_w) == (at(90), 215.0, 1800.0, 430.0)
+    assert not each.is_open
+    assert each.untold(TODAY) == Spent()
+
+
+def test_a_run_within_the_day_is_all_of_it() -> None:
+    assert known_run(60, 90, 215.0).within(TODAY) == Spent(1800.0, 215.0)
+    assert known_run(60, 90, 215.0).within(span(90, 100)) == Spent()
+
+
+def test_a_run_across_midnight_is_divided_by_what_the_counter_said_then() -> None:
+    each = known_run(-30, 10, 100.0, midnights=[[MIDNIGHT.timestamp(), 80.0]])
+    assert each.within(YESTERDAY) == Spent(1800.0, 80.0)
+    assert each.within(TODAY) == Spent(600.0, 20.0)
+
+
+def test_where_nobody_said_it_is_divided_by_time() -> None:
+    each = known_run(-30, 10, 100.0)
+    assert each.within(YESTERDAY) == Spent(1800.0, 75.0)
+    assert each.within(TODAY) == Spent(600.0, 25.0)
+
+
+def test_a_run_of_three_days_has_a_part_on_each() -> None:
+    midnights = [[TODAY.start.timestamp(), 50.0], [TODAY.end.timestamp(), 650.0]]
+    each = known_run(-60, 1500, 700.0, midnights=midnights)
+    days = [YESTERDAY, TODAY, Span(TODAY.end, TODAY.end + DAY)]
+    assert [each.within(day).wh for day in days] == [50.0, 600.0, 50.0]
+    assert total([each], Span(YESTERDAY.start, days[2].end)) == Spent(1560 * 60.0, 700.0)
+
+
+def test_a_single_reading_has_no_time_but_its_energy() -> None:
+    each = known_run(60, 60, 0.4)
+    assert each.within(TODAY) == Spent(0.0, 0.4)
+    assert each.within(YESTERDAY) == Spent()
+    assert each.mean_w == 430.0
+
+
+def test_an_open_run_goes_on_until_now_with_what_the_newest_row_says() -> None:
+    newest = row(timestamp=at(719), energy_total_wh=170.0)
+    each = known(run(710, None, 2.0), PUMP, newest, NOON)
+    assert (each.until, each.wh) == (NOON, 72.0)
+    assert each.is_open
+    assert each.lag_s == 60.0
+    assert each.mean_w == 72.0 * 3600 / 540
+
+
+@pytest.mark.parametrize("counter", [90.0, 100.0 + 10_000.0])
+def test_a_counter_that_was_reset_says_nothing(counter: float) -> None:
+    newest = row(timestamp=at(719), energy_total_wh=counter)
+    assert known(run(710, None, 2.0), PUMP, newest, NOON).wh == 2.0
+
+
+def test_before_its_first_row_an_open_run_has_what_it_was_told_with() -> None:
+    each = known(run(719.5, None, 0.0), PUMP, row(timestamp=at(700)), NOON)
+    assert (each.wh, each.mean_w) == (0.0, 430.0)
+
+
+def test_without_a_counter_it_is_power_and_time() -> None:
+    each = known(run(660, None, 0.0, counter_wh=None), PUMP, None, NOON)
+    assert each.wh == 430.0
+
+
+@pytest.mark.parametrize(("changes", "until"), [({}, at(700)), ({"heard_at": at(695)}, at(695))])
+def test_out_of_contact_it_goes_no_further_than_the_last_word(
+    changes: dict[str, Any], until: Any
+) -> None:
+    silent = type(PUMP)("pump", "switch:2", "Shed", "Well", heard_at=at(700), connected=True)
+    assert known(run(690, None, **changes), silent, None, NOON).until == until
+
+
+def test_an_open_run_is_in_the_totals_up_to_the_last_midnight() -> None:
+    newest = row(timestamp=at(719), energy_total_wh=400.0)
+    since_yesterday = run(-60, None, 0.0, midnights=[[MIDNIGHT.timestamp(), 20.0]])
+    each = known(since_yesterday, PUMP, newest, NOON)
+    assert each.untold(YESTERDAY) == Spent()
+    assert each.untold(TODAY) == Spent(43_200.0, 280.0)
+    untold = known(run(-60, None, 0.0), PUMP, newest, NOON).untold(YESTERDAY)
+    assert untold.seconds == timedelta(hours=1).total_seconds()
