@@ -1,58 +1,117 @@
-"""The picture of a pump's day: the shapes that the dashboard's template draws as SVG.
+"""The picture of a day: the shapes that the template draws as SVG.
 
-One unit to the right is a minute since local midnight, so a day in which the clocks change is as
-wide as it is long. A minute without a row is left empty: the channel was off, or is not known.
+A plot is as wide as its window of time is long, in minutes. Each minute with a row is as high as
+its power; what kind of minute it is shows in how its area is drawn. A minute without data is
+hatched, one that has not come is left blank. Nothing is drawn beyond now.
 """
 
-import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from itertools import pairwise
 
-from django.utils import timezone
-
+from powerlog import axes, words
+from powerlog.axes import Ticks, percent
+from powerlog.day import MeterDay, Minute
+from powerlog.localtime import MINUTE, Span
+from powerlog.meters import Meter
 from powerlog.models import PowerLog
-from powerlog.stats import PumpDay, local_moment
+from powerlog.spent import KnownRun
 
 HEIGHT = 300
 
 
 @dataclass(frozen=True)
-class Chart:
-    """The bars, one path for each source, in a box of width x height units; and the labels.
+class Band:
+    """A stretch along the plot; x and width as percentages of it."""
 
-    Labels stand at per cent of the box: hours from its left edge, watts from its upper one.
-    """
+    x: str
+    width: str
+    label: str
+    run_id: int = 0
 
+
+@dataclass(frozen=True)
+class Plot:
+    """The picture of one channel. paths: one for each kind of minute, in width x HEIGHT units."""
+
+    meter: Meter
     width: int
-    height: int
     paths: dict[str, str]
-    hours: list[tuple[float, str]]
-    watts: list[tuple[float, str]]
+    runs: Sequence[Band]
+    gaps: Sequence[Band]
+    watts: Ticks
+    times: Ticks
+    now: str | None
+    height: int = HEIGHT
+
+    @property
+    def kinds(self) -> set[str]:
+        """What a legend has to explain."""
+        kinds = {source for source, path in self.paths.items() if path}
+        return kinds | ({"run"} if self.runs else set()) | ({"gap"} if self.gaps else set())
 
 
-def day_chart(day: PumpDay) -> Chart:
-    """The power of every active minute as a bar, one unit wide."""
-    width = _minutes(day.end - day.start)
-    top = _scale_top(day.peak_w or 0)
+def plot(day: MeterDay, window: Span) -> Plot:
+    """The window is a part of the day, or all of it."""
+    rows = [row for row in day.rows if row.timestamp in window]
+    scale = axes.scale(max((row.apower_w for row in rows), default=0.0), least=10.0)
+    return Plot(
+        meter=day.meter,
+        width=window.minutes,
+        paths=_paths(rows, window, scale.top),
+        runs=[band for run in day.runs if (band := _run_band(run, window))],
+        gaps=[band for gap in day.gaps if (band := _gap_band(gap, window))],
+        watts=scale.labels("W"),
+        times=axes.times(window),
+        now=_share(day.passed.end, window) if day.passed.end < day.span.end else None,
+    )
+
+
+def _share(moment: object, window: Span) -> str | None:
+    return percent(window.minute(moment) / window.minutes) if moment in window else None
+
+
+def _paths(rows: Sequence[Minute], window: Span, top: float) -> dict[str, str]:
     paths = dict.fromkeys(PowerLog.Source.values, "")
-    for row in day.rows:
-        x = _minutes(row.timestamp - day.start)
-        height = HEIGHT * max(0.0, row.apower_w) / top
-        paths[row.source] += f"M{x} {HEIGHT}v{-height:.1f}h1V{HEIGHT}z"
-    date = timezone.localdate(day.start)
-    hours = [
-        (round(100 * _minutes(local_moment(date, hour) - day.start) / width, 3), f"{hour:02}:00")
-        for hour in range(0, 24, 3)
-    ]
-    watts = [(100 - 25.0 * part, f"{top * part / 4:g} W") for part in range(5)]
-    return Chart(width, HEIGHT, paths, hours, watts)
+    for stretch in _stretches(rows):
+        x = round(window.minute(stretch[0].timestamp))
+        steps = [f"M{x} {HEIGHT}"]
+        for row in stretch:
+            steps.append(f"V{HEIGHT - HEIGHT * max(0.0, row.apower_w) / top:.1f}h1")
+        paths[stretch[0].source] += "".join([*steps, f"V{HEIGHT}z"])
+    return paths
 
 
-def _minutes(span: timedelta) -> int:
-    return round(span.total_seconds() / 60)
+def _stretches(rows: Sequence[Minute]) -> Iterable[list[Minute]]:
+    """Minutes of one kind that follow each other."""
+    stretch = list(rows[:1])
+    for before, row in pairwise(rows):
+        if row.timestamp - before.timestamp == MINUTE and row.source == before.source:
+            stretch.append(row)
+        else:
+            yield stretch
+            stretch = [row]
+    if stretch:
+        yield stretch
 
 
-def _scale_top(peak_w: float) -> float:
-    """The next round power above the peak: 1, 2 or 5 times a power of ten, at least 10 W."""
-    decade = 10.0 ** math.floor(math.log10(max(peak_w, 10)))
-    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= peak_w)
+def _run_band(run: KnownRun, window: Span) -> Band | None:
+    part = Span(run.span.start, max(run.until, run.span.start + MINUTE / 60)).clip(window)
+    if part is None:
+        return None
+    end = words.clock(run.until, seconds=True) if not run.is_open else "…"
+    label = words.clock(run.span.start, seconds=True) + words.DASH + end
+    label = f"{label}, {words.duration(run.seconds)}, {words.energy(run.wh)}"
+    return _band(part, window, label, run.run.pk)
+
+
+def _gap_band(gap: Span, window: Span) -> Band | None:
+    part = gap.clip(window)
+    label = words.clock(gap.start) + words.DASH + words.clock(gap.end)
+    return _band(part, window, label) if part else None
+
+
+def _band(part: Span, window: Span, label: str, run_id: int = 0) -> Band:
+    seconds = window.seconds
+    x = (part.start - window.start).total_seconds() / seconds
+    return Band(percent(x), percent(part.seconds / seconds), label, run_id)

@@ -1,76 +1,102 @@
-"""The figures of a pump's day, from its rows."""
+"""The figures of a stretch of time of one channel, mostly a day, and what they usually are.
 
-from collections.abc import Sequence
+All of them follow from the runs, which are kept for ever. Pure, but for the last function.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
-from statistics import fmean
+from datetime import timedelta
+from statistics import median
 
 from django.utils import timezone
 
-from powerlog.models import PowerLog
+from powerlog.localtime import Span, without
+from powerlog.models import DayTotal, PowerLog
+from powerlog.spent import KnownRun, Spent, total
 
+HOUR = timedelta(hours=1)
 RECENT = timedelta(days=31)
+ENOUGH_DAYS = 2  # fewer do not say what is usual
 
 
 @dataclass(frozen=True)
-class PumpDay:
-    """One local day of one channel: what it did, from midnight (start) to midnight (end), in UTC.
+class Figures:
+    """known_s is how much of the time is known: all but the silences. None: nothing to say."""
 
-    rows are the day's active minutes in order. Of a day without rows every figure is None; the
-    energy is None as well where the counter was reported less than twice.
-    """
-
-    start: datetime
-    end: datetime
-    rows: Sequence[PowerLog]
-
-    @property
-    def minutes_active(self) -> int:
-        return len(self.rows)
-
-    @property
-    def first(self) -> datetime | None:
-        return self.rows[0].timestamp if self.rows else None
-
-    @property
-    def last(self) -> datetime | None:
-        """The end of the last active minute."""
-        return self.rows[-1].timestamp + timedelta(minutes=1) if self.rows else None
-
-    @property
-    def peak_w(self) -> float | None:
-        return max((row.apower_w for row in self.rows), default=None)
+    known_s: float
+    run_s: float = 0.0
+    energy_wh: float = 0.0
+    lag_s: float = 0.0  # of the run time: what was used in it the counter has not said yet
+    runs: int = 0
+    peak_w: float | None = None
+    longest_run_s: float | None = None
+    longest_pause_s: float | None = None
+    busiest_hour: int = 0  # the most starts within any sixty minutes
 
     @property
     def mean_w(self) -> float | None:
-        """Mean power while active."""
-        return fmean(row.apower_w for row in self.rows) if self.rows else None
+        told_s = self.run_s - self.lag_s
+        return self.energy_wh * 3600 / told_s if told_s > 0 else None
 
     @property
-    def energy_wh(self) -> float | None:
-        """What the device's counter rose by between the first and the last row of the day.
-
-        A falling counter was reset or stepped back: that step counts as nothing.
-        """
-        totals = [row.energy_total_wh for row in self.rows if row.energy_total_wh]
-        if len(totals) < 2:
-            return None
-        return sum(max(0.0, after - before) for before, after in pairwise(totals))
+    def duty(self) -> float | None:
+        """The share of the known time in which it ran."""
+        return min(1.0, self.run_s / self.known_s) if self.known_s > 0 else None
 
 
-def local_moment(day: date, hour: int) -> datetime:
-    """That hour of a day of TIME_ZONE, in UTC: differences within one zone ignore its changes."""
-    return timezone.make_aware(datetime.combine(day, time(hour))).astimezone(UTC)
+def figures(
+    runs: Sequence[KnownRun],
+    span: Span,
+    silences: Sequence[Span] = (),
+    day: DayTotal | None = None,
+    peak_w: float = 0.0,
+) -> Figures:
+    """Of these runs within a stretch that has passed. silences: where nothing is known.
 
-
-def pump_day(device_id: str, channel: str, day: date) -> PumpDay:
-    """That day of TIME_ZONE; 23 or 25 hours long where the clocks change."""
-    start, end = local_moment(day, 0), local_moment(day + timedelta(days=1), 0)
-    rows = PowerLog.objects.filter(
-        device_id=device_id, channel=channel, timestamp__gte=start, timestamp__lt=end
+    day is the stretch's day total, which knows best what was used; what an open run adds to it
+    comes on top. peak_w: of the rows, which know of the peaks of an open run.
+    """
+    inside = [run for run in runs if run.span.clip(span) or run.run.started_at in span]
+    used = total(inside, span)
+    if day is not None:
+        used = sum((run.untold(span) for run in inside), Spent(day.run_s, day.energy_wh))
+    known = without(span, list(silences))
+    peak_w = max(peak_w, day.peak_w if day else 0.0)
+    parts = [part for run in inside if (part := run.span.clip(span))]
+    starts = [run.run.started_at for run in inside if run.run.started_at in span]
+    return Figures(
+        known_s=sum(each.seconds for each in known),
+        run_s=used.seconds,
+        energy_wh=used.wh,
+        lag_s=sum(run.lag_s for run in inside),
+        runs=len(starts),
+        peak_w=peak_w or max((run.run.peak_w for run in inside), default=None),
+        longest_run_s=max((part.seconds for part in parts), default=None),
+        longest_pause_s=_longest_pause(span, parts, silences) if parts else None,
+        busiest_hour=_busiest_hour(sorted(start.timestamp() for start in starts)),
     )
-    return PumpDay(start, end, list(rows.order_by("timestamp")))
+
+
+def usual(days: Sequence[Figures], of: Callable[[Figures], float | None]) -> float | None:
+    """The median of one figure of these days."""
+    values = [value for day in days if (value := of(day)) is not None]
+    return median(values) if len(values) >= ENOUGH_DAYS else None
+
+
+def _longest_pause(span: Span, runs: list[Span], silences: Sequence[Span]) -> float | None:
+    """The longest known stretch between two runs, or after the last one. A silence ends it."""
+    since_first = Span(min(run.start for run in runs), span.end)
+    pauses = without(since_first, [*runs, *silences])
+    return max((pause.seconds for pause in pauses), default=None)
+
+
+def _busiest_hour(starts: Sequence[float]) -> int:
+    hour = HOUR.total_seconds()
+    # Of the hour that ends with each start: how many there were in it.
+    return max(
+        (at + 1 - bisect_right(starts, ts - hour) for at, ts in enumerate(starts)), default=0
+    )
 
 
 def recent_meters() -> list[tuple[str, str]]:
@@ -82,16 +108,3 @@ def recent_meters() -> list[tuple[str, str]]:
     return list(
         recent.order_by("device_id", "channel").values_list("device_id", "channel").distinct()
     )
-
-
-def last_day(device_id: str, channel: str) -> date | None:
-    """The last local day on which this channel has a row."""
-    last = (
-        PowerLog.objects.filter(device_id=device_id, channel=channel).order_by("-timestamp").first()
-    )
-    return timezone.localdate(last.timestamp) if last else None
-
-
-def last_meter() -> tuple[str, str] | None:
-    """(device_id, channel) of the newest row of all."""
-    return PowerLog.objects.order_by("-timestamp").values_list("device_id", "channel").first()

@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from powerlog import views
+from powerlog import pages, views
 from powerlog.consumers import ShellyConsumer
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,11 @@ async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
 urlpatterns = [
     path("", views.status, name="status"),
     path("favicon.ico", RedirectView.as_view(url=static("powerlog/icon.svg"))),
-    path("dashboard/", views.dashboard, name="dashboard"),
+    path("dashboard/", pages.dashboard, name="dashboard"),
+    path("dashboard/weeks/", pages.week, name="weeks"),
+    path("dashboard/runs.csv", pages.runs_csv, name="runs_csv"),
+    path("dashboard/minutes/", pages.minutes_json, name="minutes"),
+    path("dashboard/live/", pages.live_json, name="live"),
 ]
 websocket_urlpatterns = [
     re_path(r"^ws/?$", ShellyConsumer.as_asgi()),

@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.test import Client
 
-from powerlog import outage, stats
+from powerlog import meters, outage
 from powerlog.admin import PowerLogAdmin
 from powerlog.writer import row_writer
 
@@ -83,7 +83,7 @@ def test_a_database_that_goes_while_a_page_is_made_is_503(
     exc: Exception,
 ) -> None:
     row().save()
-    monkeypatch.setattr(stats, "last_meter", raising(exc))
+    monkeypatch.setattr(meters, "everybody", raising(exc))
     monkeypatch.setattr(PowerLogAdmin, "minute", raising(exc))  # while the page is rendered
     for path in ("/dashboard/", "/admin/powerlog/powerlog/"):
         response = staff.get(path)
@@ -109,7 +109,7 @@ def test_a_login_whose_session_cannot_be_saved_is_503(
 def test_tables_that_are_not_there_yet_are_503_as_well(
     staff: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(stats, "last_meter", asking("SELECT 1 FROM no_such_table"))
+    monkeypatch.setattr(meters, "everybody", asking("SELECT 1 FROM no_such_table"))
     response = staff.get("/dashboard/")
     assert response.status_code == 503
     assert "The database is not set up yet" in response.content.decode()
@@ -124,7 +124,7 @@ def test_a_bug_is_500_and_keeps_its_traceback(
     caplog: pytest.LogCaptureFixture,
     bug: Callable[..., None],
 ) -> None:
-    monkeypatch.setattr(stats, "last_meter", bug)
+    monkeypatch.setattr(meters, "everybody", bug)
     assert staff.get("/dashboard/").status_code == 500
     (record,) = caplog.records
     assert record.exc_info

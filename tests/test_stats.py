@@ -1,105 +1,85 @@
-"""The figures of a pump's day."""
-
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+"""The figures of a day, and what they usually are."""
 
 import pytest
 import time_machine
 
-from powerlog.models import PowerLog
-from powerlog.stats import PumpDay, last_day, last_meter, pump_day, recent_meters
+from powerlog.localtime import Span
+from powerlog.spent import KnownRun
+from powerlog.stats import Figures, figures, recent_meters, usual
 
+from .pumps import NOON, TODAY, at, known_run, run, span, total
 from .test_models import row
 
-NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+MORNING = span(0, 720)
 
 
-def day_of(*rows: PowerLog) -> PumpDay:
-    return PumpDay(NOON, NOON + timedelta(days=1), rows)
+def test_the_figures_of_a_day_are_those_of_its_runs() -> None:
+    found = figures([known_run(60, 90, 215.0), known_run(120, 135, 110.0)], MORNING)
+    assert (found.run_s, found.energy_wh, found.runs) == (2700.0, 325.0, 2)
+    assert found.mean_w == pytest.approx(325 * 3600 / 2700)
+    assert found.duty == 2700 / 43_200
+    assert (found.longest_run_s, found.longest_pause_s) == (1800.0, (720 - 135) * 60.0)
+    assert (found.busiest_hour, found.peak_w) == (1, 450.0)
 
 
-def minute(offset: int, **values: Any) -> PowerLog:
-    return row(timestamp=NOON + timedelta(minutes=offset), **values)
+def test_a_day_without_runs_has_no_figures_but_its_time() -> None:
+    found = figures([], MORNING)
+    assert (found.run_s, found.runs, found.duty) == (0.0, 0, 0.0)
+    assert (found.mean_w, found.peak_w, found.longest_run_s, found.longest_pause_s) == (None,) * 4
 
 
-def test_a_day_without_rows_has_no_figures() -> None:
-    day = day_of()
-    assert day.minutes_active == 0
-    assert (day.first, day.last, day.peak_w, day.mean_w, day.energy_wh) == (None,) * 5
+def test_a_run_across_midnight_is_split_and_counts_where_it_starts() -> None:
+    across = known_run(-30, 10, 100.0)
+    yesterday = Span(at(-1440), at(0))
+    assert (figures([across], MORNING).runs, figures([across], yesterday).runs) == (0, 1)
+    assert figures([across], MORNING).run_s == 600.0
+    assert figures([across], yesterday).energy_wh == 75.0
+    assert figures([across], MORNING).longest_run_s == 600.0
 
 
-def test_power_is_peak_and_mean_while_active() -> None:
-    day = day_of(minute(0, apower_w=400.0), minute(1, apower_w=500.0), minute(9, apower_w=450.0))
-    assert (day.minutes_active, day.peak_w, day.mean_w) == (3, 500.0, 450.0)
+def test_the_day_total_knows_best_and_the_open_run_comes_on_top() -> None:
+    still = KnownRun(run(700, None), at(720), 143.0)
+    found = figures([known_run(60, 90, 200.0), still], MORNING, day=total(peak_w=461.0))
+    assert (found.run_s, found.energy_wh) == (1800.0 + 1200.0, 215.0 + 143.0)
+    assert (found.runs, found.peak_w) == (2, 461.0)
 
 
-def test_the_day_lasts_from_the_first_minute_to_the_end_of_the_last() -> None:
-    day = day_of(minute(0), minute(9))
-    assert (day.first, day.last) == (NOON, NOON + timedelta(minutes=10))
+def test_the_mean_power_does_not_sink_while_the_counter_is_silent() -> None:
+    still = KnownRun(run(700, None), at(710), 36.0, lag_s=300.0)
+    assert figures([still], MORNING).mean_w == 36 * 3600 / 300
+    assert figures([KnownRun(run(700, None), at(701), 0.0, lag_s=60.0)], MORNING).mean_w is None
+
+
+def test_silences_are_no_pauses_and_no_known_time() -> None:
+    runs = [known_run(60, 90), known_run(300, 310)]
+    found = figures(runs, MORNING, [span(100, 290), span(400, 720)])
+    assert found.known_s == (720 - 190 - 320) * 60.0
+    assert found.longest_pause_s == 90 * 60.0
+    assert found.duty == pytest.approx(40 / 210)
+    assert figures([], MORNING, [MORNING]).duty is None
 
 
 @pytest.mark.parametrize(
-    ("totals", "energy"),
-    [
-        ([100.0, 107.5, 122.5], 22.5),
-        ([100.0, 107.5, 3.0, 10.5], 15.0),  # reset: never negative, never a spike
-        ([100.0, 107.5, 107.1, 114.6], 15.0),  # a small step back after a crash
-        ([0.0, 100.0, 0.0, 107.5], 7.5),  # 0 is "never reported"
-        ([100.0], None),
-        ([0.0, 0.0], None),
-    ],
+    ("starts", "most"),
+    [([], 0), ([10], 1), ([10, 40, 69], 3), ([10, 40, 70], 2), ([0, 59, 61, 62, 119, 200], 3)],
 )
-def test_energy_comes_from_the_counter(totals: list[float], energy: float | None) -> None:
-    rows = [minute(offset, energy_total_wh=total) for offset, total in enumerate(totals)]
-    assert day_of(*rows).energy_wh == energy
+def test_the_busiest_hour_is_any_sixty_minutes(starts: list[int], most: int) -> None:
+    runs = [known_run(start, start + 1) for start in starts]
+    assert figures(runs, TODAY).busiest_hour == most
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("day", "hours"),
-    [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 5, 1), 24)],
-)
-def test_a_day_is_a_local_day_and_as_long_as_it_is(settings: Any, day: date, hours: int) -> None:
-    settings.TIME_ZONE = "Europe/Berlin"
-    span = pump_day("pump", "switch:2", day)
-    assert (span.end - span.start).total_seconds() / 3600 == hours
-    first, last = span.start, span.end - timedelta(minutes=1)
-    for moment in (first - timedelta(minutes=1), first, last, span.end):
-        row(timestamp=moment).save()
-    found = pump_day("pump", "switch:2", day)
-    assert (found.first, found.last) == (first, span.end)
-    assert found.minutes_active == 2
-
-
-@pytest.mark.django_db
-def test_a_day_is_of_one_channel_of_one_device() -> None:
-    row().save()
-    row(channel="switch:1").save()
-    row(device_id="other").save()
-    assert pump_day("pump", "switch:2", NOON.date()).minutes_active == 1
+def test_what_is_usual_is_the_median_of_enough_days() -> None:
+    days = [Figures(1.0, run_s=each) for each in (100.0, 900.0, 200.0)]
+    assert usual(days, lambda day: day.run_s) == 200.0
+    assert usual(days[:1], lambda day: day.run_s) is None
+    assert usual(days, lambda day: day.longest_run_s) is None
 
 
 @pytest.mark.django_db
 def test_recent_meters_are_those_of_the_last_month() -> None:
-    row(device_id="b").save()
-    row(device_id="a").save()
-    row(device_id="a", timestamp=NOON + timedelta(minutes=1)).save()
-    row(device_id="old", timestamp=NOON - timedelta(days=32)).save()
-    with time_machine.travel(NOON + timedelta(hours=1), tick=False):
+    row(device_id="b", timestamp=NOON).save()
+    row(device_id="a", timestamp=NOON).save()
+    row(device_id="a", timestamp=at(721)).save()
+    row(device_id="old", timestamp=at(-32 * 1440)).save()
+    with time_machine.travel(at(780), tick=False):
         assert recent_meters() == [("a", "switch:2"), ("b", "switch:2")]
-
-
-@pytest.mark.django_db
-def test_the_last_day_is_a_local_one(settings: Any) -> None:
-    settings.TIME_ZONE = "Asia/Kolkata"
-    row(timestamp=datetime(2026, 5, 1, 18, 31, tzinfo=UTC)).save()
-    assert last_day("pump", "switch:2") == date(2026, 5, 2)
-    assert last_day("pump", "switch:0") is None
-
-
-@pytest.mark.django_db
-def test_the_last_meter_is_the_one_of_the_newest_row() -> None:
-    assert last_meter() is None
-    row(device_id="earlier").save()
-    row(device_id="later", timestamp=NOON + timedelta(minutes=1)).save()
-    assert last_meter() == ("later", "switch:2")

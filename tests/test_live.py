@@ -1,0 +1,83 @@
+"""Whether anything has changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from powerlog import live
+from powerlog.models import Device, Run
+
+from .pumps import NOON, PUMP, at, device, run
+from .test_models import row
+
+pytestmark = pytest.mark.django_db
+
+
+def test_nothing_new_is_the_same_word() -> None:
+    row(timestamp=at(719)).save()
+    run(710, None).save()
+    first = live.of_meters([PUMP], NOON)
+    later = replace(PUMP, heard_at=NOON + timedelta(seconds=60))
+    second = live.of_meters([later], NOON + timedelta(seconds=61))
+    assert first["version"] == second["version"]
+    assert (first["heard"], second["heard"] - first["heard"]) == (int(NOON.timestamp()), 60)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: row(timestamp=at(720)).save(),
+        lambda: Run.objects.update(ended_at=at(719), end="stopped"),
+        lambda: Run.objects.update(energy_wh=99.0),
+    ],
+    ids=["a row", "a run's end", "more energy"],
+)
+def test_a_change_of_the_channel_is_another_word(change: Callable[[], Any]) -> None:
+    run(710, None).save()
+    before = live.of_meters([PUMP], NOON)["version"]
+    change()
+    assert live.of_meters([PUMP], NOON)["version"] != before
+    assert live.of_all(NOON)["version"]
+
+
+def test_contact_that_is_lost_and_a_new_day_are_news() -> None:
+    before = live.of_meters([PUMP], NOON)["version"]
+    assert live.of_meters([PUMP], NOON + timedelta(minutes=4))["version"] != before
+    tomorrow = replace(PUMP, heard_at=at(1441))
+    assert live.of_meters([tomorrow], at(1441))["version"] != before
+
+
+def test_another_channel_is_no_news() -> None:
+    before = live.of_meters([PUMP], NOON)["version"]
+    row(channel="switch:1").save()
+    assert live.of_meters([PUMP], NOON)["version"] == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: row(timestamp=at(720)).save(),
+        lambda: run(715, 716).save(),
+        lambda: Run.objects.update(ended_at=at(719)),
+        lambda: Device.objects.update(last_seen_at=at(700)),
+        lambda: device("another"),
+    ],
+    ids=["a row", "a run", "a run's end", "a silence", "a device"],
+)
+def test_a_change_anywhere_is_news_to_the_overview(change: Callable[[], Any]) -> None:
+    device()
+    run(710, None).save()
+    before = live.of_all(NOON)["version"]
+    assert live.of_all(NOON)["version"] == before
+    change()
+    assert live.of_all(NOON)["version"] != before
+
+
+def test_it_costs_a_few_look_ups(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(2):
+        live.of_meters([PUMP], NOON)
+    with django_assert_num_queries(5):
+        live.of_all(NOON)
