@@ -18,6 +18,7 @@ from powerlog.models import PowerLog
 from powerlog.spent import KnownRun
 
 HEIGHT = 300
+MOST_LABELS = 100
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,24 @@ class Band:
 
 @dataclass(frozen=True)
 class Plot:
-    """The picture of one channel. paths: one for each kind of minute, in width x HEIGHT units."""
+    """The picture of one channel. paths: one for each kind of minute, bands: one for
+    all runs; in width x HEIGHT units."""
 
     meter: Meter
     width: int
     paths: dict[str, str]
+    bands: str
     runs: Sequence[Band]
     gaps: Sequence[Band]
     watts: Ticks
     times: Ticks
     now: str | None
     height: int = HEIGHT
+
+    @property
+    def has_labels(self) -> bool:
+        """Of very many runs none is so wide that a label could be pointed at."""
+        return len(self.runs) <= MOST_LABELS
 
     @property
     def kinds(self) -> set[str]:
@@ -59,6 +67,7 @@ def plot(day: MeterDay, window: Span) -> Plot:
         meter=day.meter,
         width=window.minutes,
         paths=_paths(rows, window, scale.top),
+        bands=_bands(day.runs, window),
         runs=[band for run in day.runs if (band := _run_band(run, window))],
         gaps=[band for gap in day.gaps if (band := _gap_band(gap, window))],
         watts=scale.labels("W"),
@@ -93,6 +102,15 @@ def _stretches(rows: Sequence[Minute]) -> Iterable[list[Minute]]:
             stretch = [row]
     if stretch:
         yield stretch
+
+
+def _bands(runs: Sequence[KnownRun], window: Span) -> str:
+    shapes = []
+    for run in runs:
+        if part := run.span.clip(window):
+            x, width = window.minute(part.start), part.seconds / 60
+            shapes.append(f"M{x:.1f} 0h{width:.1f}V{HEIGHT}h{-width:.1f}z")
+    return "".join(shapes)
 
 
 def _run_band(run: KnownRun, window: Span) -> Band | None:

@@ -32,6 +32,18 @@ class Minute(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Latest:
+    """The newest row and run of a channel, as far as it has any."""
+
+    row: PowerLog | None
+    run: Run | None
+
+    @property
+    def open_run(self) -> Run | None:
+        return self.run if self.run is not None and self.run.ended_at is None else None
+
+
+@dataclass(frozen=True)
 class MeterDay:
     """gaps are the stretches of whole minutes of which nothing is known; passed is up to now."""
 
@@ -50,12 +62,14 @@ class MeterDay:
         return not (self.rows or self.runs)
 
 
-def meter_day(meter: Meter, day: date, now: datetime, *, compare: bool = False) -> MeterDay:
+def meter_day(
+    meter: Meter, day: date, now: datetime, newest: Latest, *, compare: bool = False
+) -> MeterDay:
     """compare: with the same weekday of the last four weeks, up to the same time of day."""
     span = local_day(day)
     passed = Span(span.start, min(max(now, span.start), span.end))
     rows = minutes(meter, span)
-    runs = [_known(run, meter, now) for run in runs_of(meter, span)]
+    runs = [known(run, meter, newest.row, now) for run in runs_of(meter, span)]
     back = span.start - WEEKS * 7 * DAY if compare else span.start
     silences = silences_of(meter, Span(back, span.end), now)
     gaps = _gaps(passed, [*silences, *_before_the_first_word(meter, passed)], rows)
@@ -118,20 +132,15 @@ def last_day(meter: Meter) -> date | None:
     return max(days, default=None)
 
 
-def newest_row(meter: Meter) -> PowerLog | None:
-    return _of(PowerLog, meter).order_by("-timestamp").first()
-
-
-def newest_run(meter: Meter) -> Run | None:
-    return _of(Run, meter).order_by("-started_at").first()
+def latest(meter: Meter) -> Latest:
+    return Latest(
+        _of(PowerLog, meter).order_by("-timestamp").first(),
+        _of(Run, meter).order_by("-started_at").first(),
+    )
 
 
 def _of(model: type[PowerLog] | type[Run] | type[DayTotal], meter: Meter) -> QuerySet:
     return model.objects.filter(device_id=meter.device_id, channel=meter.channel)
-
-
-def _known(run: Run, meter: Meter, now: datetime) -> KnownRun:
-    return known(run, meter, newest_row(meter) if run.ended_at is None else None, now)
 
 
 def _gaps(passed: Span, silences: Sequence[Span], rows: Sequence[Minute]) -> list[Span]:

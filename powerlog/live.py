@@ -12,17 +12,17 @@ from typing import Any
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from powerlog import day
+from powerlog.day import Latest
 from powerlog.meters import CONTACT, Meter
 from powerlog.models import Device, PowerLog, Run
 
 
-def of_meters(meters: Iterable[Meter], now: datetime) -> dict[str, Any]:
+def of_meters(meters: Iterable[tuple[Meter, Latest]], now: datetime) -> dict[str, Any]:
     """For the pages of a channel, or of the channels of a device."""
     parts: list[Any] = [timezone.localdate(now)]
     heard_at = None
-    for meter in meters:
-        row, run = day.newest_row(meter), day.newest_run(meter)
+    for meter, latest in meters:
+        row, run = latest.row, latest.run
         heard_at = meter.heard_at
         parts += [meter.channel, meter.in_contact(now), row and row.timestamp]
         parts += [run and run.started_at, run and run.ended_at, run and run.energy_wh]

@@ -102,16 +102,15 @@ def find(device_id: str, channel: str) -> Meter | None:
 
 
 def of_device(device_id: str) -> list[Meter]:
-    """The channels of one device, in order."""
+    """The channels of one device that are logged, or those that were; in order."""
     if not device_id.isprintable():
         return []
     entries = Channel.objects.filter(device_id=device_id).select_related("device")
-    totals = DayTotal.objects.filter(device_id=device_id).order_by()
-    past = set(totals.values_list("channel", flat=True).distinct())
-    known = [_of_entry(each) for each in entries if _is_logged(each) or each.channel in past]
-    strangers = past - {meter.channel for meter in known}
-    known += _of_history((device_id, channel) for channel in strangers)
-    return sorted(known, key=lambda meter: meter.channel)
+    if known := [_of_entry(each) for each in entries if _is_logged(each)]:
+        return known
+    totals = DayTotal.objects.filter(device_id=device_id).order_by("channel")
+    past = totals.values_list("channel", flat=True).distinct()
+    return _of_history((device_id, channel) for channel in past)
 
 
 def newest(model: type[M], moment: str, keys: Sequence[Key]) -> dict[Key, M]:

@@ -23,7 +23,12 @@ class Line:
     no_data: int
 
     @property
+    def start(self) -> str:
+        return words.clock(self.span.start)
+
+    @property
     def cells(self) -> list[str]:
+        """What follows its start in the table."""
         volts = [row.voltage_v for row in self.rows if row.voltage_v]
         amperes = [row.current_a for row in self.rows if row.current_a]
         watts = [row.apower_w for row in self.rows]
@@ -33,7 +38,6 @@ class Line:
             self._of(PowerLog.Source.CARRIED),
         ]
         return [
-            words.clock(self.span.start),
             words.power(fmean(watts) if watts else None),
             words.power(max(watts, default=None)),
             words.unit(fmean(volts) if volts else None, "V", 1),

@@ -22,7 +22,7 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from powerlog import cards, choices, live, meters, minutes, runs_table, weeks, words
 from powerlog.chart import plot
-from powerlog.day import MeterDay, last_day, meter_day, newest_run
+from powerlog.day import Latest, MeterDay, last_day, latest, meter_day
 from powerlog.localtime import DAY
 from powerlog.meters import Meter
 from powerlog.models import Device
@@ -64,12 +64,13 @@ def week(request: HttpRequest) -> HttpResponse:
     show = "energy" if request.GET.get("show") == "energy" else "time"
     first = min(weeks.month_before(until, weeks.MONTHS - 1), until - (weeks.DAYS - 1) * DAY)
     end_of_month = weeks.month_before(until, -1) - DAY
-    totals = weeks.totals_of_days(meter, first, end_of_month, now)
+    newest = latest(meter)
+    totals = weeks.totals_of_days(meter, first, end_of_month, now, newest)
     days = [total for total in totals if until - weeks.DAYS * DAY < total.first <= until]
     months = weeks.months(
         [each for each in totals if each.first >= weeks.month_before(until, weeks.MONTHS - 1)]
     )
-    context = _of_meter(meter, now) | {
+    context = _of_meter(meter, newest, now) | {
         "form": choice.form,
         "siblings": meters.of_device(meter.device_id),
         "day_url": f"{reverse('dashboard')}?{urlencode({'meter': meter.address})}",
@@ -90,7 +91,7 @@ def runs_csv(request: HttpRequest) -> HttpResponse:
     choice, now = choices.choice(request.GET), timezone.now()
     day = choice.day or timezone.localdate(now)
     name = get_valid_filename(f"runs-{choice.meter.address}-{day}.csv".replace("/", "-"))
-    text = runs_table.as_csv(meter_day(choice.meter, day, now))
+    text = runs_table.as_csv(meter_day(choice.meter, day, now, latest(choice.meter)))
     disposition = f'attachment; filename="{name.encode("ascii", "ignore").decode()}"'
     headers = {"Content-Disposition": disposition}
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
@@ -102,7 +103,8 @@ def minutes_json(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     day = choices.asked_day(request.GET)[0]
     asked = _asked_meters(request)
-    days = [meter_day(each, day or timezone.localdate(now), now) for each in asked]
+    day = day or timezone.localdate(now)
+    days = [meter_day(each, day, now, latest(each)) for each in asked]
     return JsonResponse(minutes.numbers(days))
 
 
@@ -112,7 +114,8 @@ def live_json(request: HttpRequest) -> HttpResponse:
     """Whether anything has changed: 304 where nothing has."""
     now = timezone.now()
     if "meter" in request.GET or "device" in request.GET:
-        return JsonResponse(live.of_meters(_asked_meters(request), now))
+        asked = _asked_meters(request)
+        return JsonResponse(live.of_meters([(each, latest(each)) for each in asked], now))
     return JsonResponse(live.of_all(now))
 
 
@@ -145,13 +148,14 @@ def _overview(request: HttpRequest, everybody: Sequence[Meter]) -> HttpResponse:
 def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
     now, meter, sort = timezone.now(), choice.meter, request.GET.get("sort", "start")
     today = timezone.localdate(now)
-    context = _of_meter(meter, now)
-    day = meter_day(meter, choice.day or today, now, compare=True)
+    newest = latest(meter)
+    context = _of_meter(meter, newest, now)
+    day = meter_day(meter, choice.day or today, now, newest, compare=True)
     if day.is_empty:
         context["last_day"] = last = last_day(meter)
         if last and last != today and choice.day is None and choice.form.is_valid():
             context["is_fallback"] = True
-            day = meter_day(meter, last, now, compare=True)
+            day = meter_day(meter, last, now, newest, compare=True)
     window = choices.window(request.GET, day.span, choice.run)
     main_cards, more_cards = cards.cards(day)
     lines = runs_table.lines(day, sort)
@@ -183,8 +187,12 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     today = timezone.localdate(now)
     asked, form = choices.asked_day(request.GET)
     shown = channels[:MOST_CURVES]
-    version = live.of_meters(shown, now)["version"]
-    drawn = [_drawn(meter_day(each, asked or today, now), now) for each in shown]
+    newest = [latest(each) for each in shown]
+    version = live.of_meters(zip(shown, newest, strict=True), now)["version"]
+    drawn = [
+        _drawn(meter_day(each, asked or today, now, found), found, now)
+        for each, found in zip(shown, newest, strict=True)
+    ]
     context = _around(asked or today, form, today) | {
         "now": now,
         "version": version,
@@ -197,11 +205,11 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     return render(request, "powerlog/device.html", context, status=_status(form))
 
 
-def _drawn(day: MeterDay, now: datetime) -> dict[str, Any]:
+def _drawn(day: MeterDay, newest: Latest, now: datetime) -> dict[str, Any]:
     """One of the channels on the page of a device."""
     return {
         "day": day,
-        "state": state(day.meter, newest_run(day.meter), now),
+        "state": state(day.meter, newest.run, now),
         "plot": plot(day, day.span),
         "label": _picture_label(day),
         "cells": cards.summary(day),
@@ -216,10 +224,10 @@ def _picture_label(day: MeterDay) -> str:
     }
 
 
-def _of_meter(meter: Meter, now: datetime) -> dict[str, Any]:
+def _of_meter(meter: Meter, newest: Latest, now: datetime) -> dict[str, Any]:
     """What the pages of a channel have in common."""
-    version = live.of_meters([meter], now)["version"]
-    how = state(meter, newest_run(meter), now)
+    version = live.of_meters([(meter, newest)], now)["version"]
+    how = state(meter, newest.run, now)
     return {"meter": meter, "state": how, "version": version, "now": now}
 
 
@@ -227,6 +235,7 @@ def _around(day: date, form: choices.DayForm, today: date) -> dict[str, Any]:
     shown = choices.DayForm({"day": day}, label_suffix="")
     return {
         "date": day,
+        "iso_day": day.isoformat(),
         "form": shown if form.is_valid() else form,
         "zone": timezone.get_current_timezone_name(),
         "locale": get_language(),

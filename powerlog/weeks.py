@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from powerlog import axes, words
 from powerlog.axes import Ticks, percent
-from powerlog.day import newest_row, newest_run, silences_of
+from powerlog.day import Latest, silences_of
 from powerlog.localtime import Span, local_day, local_days
 from powerlog.meters import Meter
 from powerlog.models import DayTotal
@@ -41,7 +41,9 @@ class Total:
         return self.spent.seconds if show == "time" else self.spent.wh
 
 
-def totals_of_days(meter: Meter, first: date, last: date, now: datetime) -> list[Total]:
+def totals_of_days(
+    meter: Meter, first: date, last: date, now: datetime, newest: Latest
+) -> list[Total]:
     """Of each of these days that has begun, in order."""
     last = min(last, timezone.localdate(now))
     if last < first:
@@ -49,9 +51,8 @@ def totals_of_days(meter: Meter, first: date, last: date, now: datetime) -> list
     found = DayTotal.objects.filter(device_id=meter.device_id, channel=meter.channel)
     told = {each.day: each for each in found.filter(day__gte=first, day__lte=last)}
     missing = _missing(meter, first, last, now)
-    run = newest_run(meter)
-    is_open = run is not None and run.ended_at is None
-    open_run = known(run, meter, newest_row(meter), now) if is_open else None
+    run = newest.open_run
+    open_run = known(run, meter, newest.row, now) if run else None
     totals = []
     for day in local_days(first, last):
         total = told.get(day) or DayTotal()

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 
-from powerlog.day import last_day, meter_day, newest_row, newest_run, runs_of, silences_of
+from powerlog.day import MeterDay, last_day, latest, meter_day, runs_of, silences_of
 from powerlog.localtime import local_day
+from powerlog.meters import Meter
 from powerlog.models import PowerLog, Silence
 
 from .pumps import DAY, NOON, PUMP, TODAY, at, minutes, run, span, total
@@ -17,6 +18,10 @@ from .test_models import row
 
 pytestmark = pytest.mark.django_db
 LATE = replace(PUMP, heard_at=at(1440))
+
+
+def day_of(meter: Meter, day: date, now: datetime, compare: bool = False) -> MeterDay:
+    return meter_day(meter, day, now, latest(meter), compare=compare)
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +39,11 @@ def test_a_day_has_the_rows_and_runs_of_its_channel_in_order() -> None:
     run(65, 67).save()
     run(60, 62).save()
     run(60, 62, device_id="other").save()
-    day = meter_day(PUMP, DAY, NOON)
+    day = day_of(PUMP, DAY, NOON)
     assert [each.timestamp for each in day.rows] == [at(60), at(61), at(65), at(66)]
     assert [each.run.started_at for each in day.runs] == [at(60), at(65)]
     assert (day.passed.end, day.figures.runs, day.is_empty) == (NOON, 2, False)
-    assert meter_day(PUMP, DAY + timedelta(days=1), NOON).is_empty is False  # its first minute
+    assert day_of(PUMP, DAY + timedelta(days=1), NOON).is_empty is False  # its first minute
 
 
 def test_a_run_from_the_day_before_is_there_whole() -> None:
@@ -54,7 +59,7 @@ def test_an_open_run_counts_up_to_now() -> None:
     total().save()
     run(710, None, 0.0).save()
     row(timestamp=at(719), energy_total_wh=164.5).save()
-    figures = meter_day(PUMP, DAY, NOON).figures
+    figures = day_of(PUMP, DAY, NOON).figures
     assert (figures.run_s, figures.energy_wh) == (1800.0 + 600.0, 215.0 + 64.5)
 
 
@@ -67,7 +72,7 @@ def test_a_day_on_which_the_clocks_change_is_summed_over_all_its_hours(
     for hour in range(-1, 27):
         begin = start + timedelta(hours=hour)
         run(0, 0, 5.0, started_at=begin, ended_at=begin + timedelta(minutes=30)).save()
-    figures = meter_day(LATE, day, NOON).figures
+    figures = day_of(LATE, day, NOON).figures
     assert (figures.runs, figures.run_s, figures.energy_wh) == (hours, hours * 1800.0, hours * 5.0)
     assert figures.known_s == hours * 3600
 
@@ -77,22 +82,22 @@ def test_minutes_of_a_silence_are_no_data_but_for_those_that_have_a_row() -> Non
     Silence.objects.create(device_id="pump", since=at(-60), until=at(2))
     Silence.objects.create(device_id="other", since=at(0), until=at(700))
     PowerLog.objects.bulk_create(minutes(104, 2, source="device"))
-    day = meter_day(PUMP, DAY, NOON)
+    day = day_of(PUMP, DAY, NOON)
     assert day.gaps == [span(0, 2), span(100, 104), span(106, 110)]
     assert day.figures.known_s == (720 - 10) * 60
 
 
 def test_a_silence_that_goes_on_is_no_data_until_now() -> None:
     quiet = replace(PUMP, heard_at=at(700, 30))
-    assert meter_day(quiet, DAY, NOON).gaps == [span(700, 720)]
+    assert day_of(quiet, DAY, NOON).gaps == [span(700, 720)]
     assert silences_of(replace(PUMP, heard_at=at(718, 30)), TODAY, NOON) == []
 
 
 def test_before_a_device_was_ever_heard_nothing_is_known_of_it() -> None:
     new = replace(PUMP, first_heard_at=at(300))
-    assert meter_day(new, DAY, NOON).gaps == [span(0, 300)]
+    assert day_of(new, DAY, NOON).gaps == [span(0, 300)]
     total(DAY - timedelta(days=3)).save()  # older history, replayed or of before the upgrade
-    assert meter_day(new, DAY, NOON).gaps == []
+    assert day_of(new, DAY, NOON).gaps == []
 
 
 def test_the_same_weekdays_of_four_weeks_are_compared_up_to_the_same_time() -> None:
@@ -101,12 +106,12 @@ def test_the_same_weekdays_of_four_weeks_are_compared_up_to_the_same_time() -> N
         run(start + 60, start + 90, 20.0 * week).save()
         run(start + 715, start + 725, 10.0).save()
     run(-1440 + 60, -1440 + 90, 999.0).save()
-    day = meter_day(PUMP, DAY, NOON, compare=True)
+    day = day_of(PUMP, DAY, NOON, compare=True)
     assert [each.energy_wh for each in day.usually] == [25.0, 45.0]
     assert [each.run_s for each in day.usually] == [2100.0, 2100.0]
-    whole = meter_day(LATE, DAY, at(1441), compare=True)
+    whole = day_of(LATE, DAY, at(1441), compare=True)
     assert [each.energy_wh for each in whole.usually] == [30.0, 50.0]
-    assert meter_day(PUMP, DAY, NOON).usually == ()
+    assert day_of(PUMP, DAY, NOON).usually == ()
 
 
 def test_the_last_day_with_data_is_a_local_one(settings: Any) -> None:
@@ -120,9 +125,11 @@ def test_the_last_day_with_data_is_a_local_one(settings: Any) -> None:
 
 
 def test_the_newest_row_and_run_are_those_of_the_channel() -> None:
-    assert (newest_row(PUMP), newest_run(PUMP)) == (None, None)
+    assert (latest(PUMP).row, latest(PUMP).run, latest(PUMP).open_run) == (None, None, None)
     PowerLog.objects.bulk_create(minutes(60, 3))
     run(60, 62).save()
+    assert latest(PUMP).open_run is None
     run(70, None).save()
     run(80, None, channel="switch:1").save()
-    assert (newest_row(PUMP).timestamp, newest_run(PUMP).started_at) == (at(62), at(70))
+    found = latest(PUMP)
+    assert (found.row.timestamp, found.open_run.started_at) == (at(62), at(70))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from powerlog import live
+from powerlog.day import latest
+from powerlog.meters import Meter
 from powerlog.models import Device, Run
 
 from .pumps import NOON, PUMP, at, device, run
@@ -16,12 +18,16 @@ from .test_models import row
 pytestmark = pytest.mark.django_db
 
 
+def told_of(meter: Meter, now: datetime) -> dict[str, Any]:
+    return live.of_meters([(meter, latest(meter))], now)
+
+
 def test_nothing_new_is_the_same_word() -> None:
     row(timestamp=at(719)).save()
     run(710, None).save()
-    first = live.of_meters([PUMP], NOON)
+    first = told_of(PUMP, NOON)
     later = replace(PUMP, heard_at=NOON + timedelta(seconds=60))
-    second = live.of_meters([later], NOON + timedelta(seconds=61))
+    second = told_of(later, NOON + timedelta(seconds=61))
     assert first["version"] == second["version"]
     assert (first["heard"], second["heard"] - first["heard"]) == (int(NOON.timestamp()), 60)
 
@@ -37,23 +43,23 @@ def test_nothing_new_is_the_same_word() -> None:
 )
 def test_a_change_of_the_channel_is_another_word(change: Callable[[], Any]) -> None:
     run(710, None).save()
-    before = live.of_meters([PUMP], NOON)["version"]
+    before = told_of(PUMP, NOON)["version"]
     change()
-    assert live.of_meters([PUMP], NOON)["version"] != before
+    assert told_of(PUMP, NOON)["version"] != before
     assert live.of_all(NOON)["version"]
 
 
 def test_contact_that_is_lost_and_a_new_day_are_news() -> None:
-    before = live.of_meters([PUMP], NOON)["version"]
-    assert live.of_meters([PUMP], NOON + timedelta(minutes=4))["version"] != before
+    before = told_of(PUMP, NOON)["version"]
+    assert told_of(PUMP, NOON + timedelta(minutes=4))["version"] != before
     tomorrow = replace(PUMP, heard_at=at(1441))
-    assert live.of_meters([tomorrow], at(1441))["version"] != before
+    assert told_of(tomorrow, at(1441))["version"] != before
 
 
 def test_another_channel_is_no_news() -> None:
-    before = live.of_meters([PUMP], NOON)["version"]
+    before = told_of(PUMP, NOON)["version"]
     row(channel="switch:1").save()
-    assert live.of_meters([PUMP], NOON)["version"] == before
+    assert told_of(PUMP, NOON)["version"] == before
 
 
 @pytest.mark.parametrize(
@@ -78,6 +84,6 @@ def test_a_change_anywhere_is_news_to_the_overview(change: Callable[[], Any]) ->
 
 def test_it_costs_a_few_look_ups(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
-        live.of_meters([PUMP], NOON)
+        told_of(PUMP, NOON)
     with django_assert_num_queries(5):
         live.of_all(NOON)

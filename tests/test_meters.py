@@ -69,14 +69,20 @@ def test_with_an_asterisk_all_channels_are_logged(settings: Any) -> None:
     assert [meter.channel for meter in everybody()] == ["em:0:a"]
 
 
-def test_the_channels_of_a_device_are_in_order_and_those_with_a_past_are_among_them() -> None:
+def test_the_channels_of_a_device_are_those_that_are_logged_in_order() -> None:
     device(channel="switch:2")
     device(channel="switch:1", logged=False)
+    device(channel="switch:0")
     device(channel="switch:3")
+    assert [meter.channel for meter in of_device("pump")] == ["switch:0", "switch:2"]
+    assert of_device("\0") == []
+
+
+def test_where_none_is_logged_they_are_those_that_were() -> None:
+    device(channel="switch:1", logged=False)
     total(channel="switch:1").save()
     total(channel="switch:0").save()
-    assert [meter.channel for meter in of_device("pump")] == ["switch:0", "switch:1", "switch:2"]
-    assert of_device("\0") == []
+    assert [meter.channel for meter in of_device("pump")] == ["switch:0", "switch:1"]
 
 
 def test_the_newest_of_many_channels_is_one_query(django_assert_num_queries: Any) -> None:

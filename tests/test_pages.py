@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from powerlog.models import Device, PowerLog, Run, Silence
+from powerlog.sampler import Rules
 
 from .pumps import DAY, NOON, at, device, minutes, run, total
 from .test_models import row
@@ -259,7 +260,10 @@ def test_of_very_many_runs_the_page_shows_the_first_and_the_file_all(
     assert len(lines) == 321
 
 
-def test_a_full_day_of_four_channels_is_no_heavy_page(staff: Client, now: datetime) -> None:
+def test_a_full_day_of_four_channels_is_no_heavy_page(
+    staff: Client, now: datetime, settings: Any
+) -> None:
+    settings.SAMPLING_RULES = Rules(frozenset({"*"}))
     for channel in range(4):
         device(channel=f"switch:{channel}")
         total(channel=f"switch:{channel}").save()
@@ -272,7 +276,10 @@ def test_a_full_day_of_four_channels_is_no_heavy_page(staff: Client, now: dateti
     assert response.content.decode().count('<path class="measured"') == 4
 
 
-def test_the_page_of_a_device_has_all_its_channels(staff: Client, now: datetime) -> None:
+def test_the_page_of_a_device_has_all_its_channels(
+    staff: Client, now: datetime, settings: Any
+) -> None:
+    settings.SAMPLING_RULES = Rules(frozenset({"*"}))
     pump()
     for channel in ("switch:0", "switch:1", "switch:3", "switch:4"):
         device(channel=channel, title=f"Output {channel[-1]}")

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 
+from powerlog.day import latest
+from powerlog.meters import Meter
 from powerlog.models import Silence
 from powerlog.spent import Spent
 from powerlog.weeks import Total, bars, month_before, months, totals_of_days
@@ -22,6 +24,10 @@ def noon() -> Iterator[None]:
         yield
 
 
+def totals_of(meter: Meter, first: date, last: date, now: datetime) -> list[Total]:
+    return totals_of_days(meter, first, last, now, latest(meter))
+
+
 def day_total(day: date = DAY, seconds: float = 3600.0, wh: float = 430.0, **more: Any) -> Total:
     return Total(day, day, Spent(seconds, wh), **more)
 
@@ -31,10 +37,10 @@ def test_every_day_that_has_begun_is_there(noon: None) -> None:
     total(DAY - timedelta(days=1)).save()
     total(DAY - timedelta(days=9)).save()
     total(DAY, channel="switch:1").save()
-    days = totals_of_days(PUMP, DAY - timedelta(days=2), DAY + timedelta(days=9), NOON)
+    days = totals_of(PUMP, DAY - timedelta(days=2), DAY + timedelta(days=9), NOON)
     assert [each.first for each in days] == [DAY - timedelta(days=back) for back in (2, 1, 0)]
     assert [each.spent.seconds for each in days] == [0.0, 1800.0, 0.0]
-    assert totals_of_days(PUMP, DAY + timedelta(days=1), DAY + timedelta(days=2), NOON) == []
+    assert totals_of(PUMP, DAY + timedelta(days=1), DAY + timedelta(days=2), NOON) == []
 
 
 @pytest.mark.django_db
@@ -42,7 +48,7 @@ def test_the_open_run_is_on_its_days(noon: None) -> None:
     total().save()
     row(timestamp=at(719), energy_total_wh=464.0).save()
     run(-60, None, 0.0, counter_wh=100.0).save()
-    yesterday, today = totals_of_days(PUMP, DAY - timedelta(days=1), DAY, NOON)
+    yesterday, today = totals_of(PUMP, DAY - timedelta(days=1), DAY, NOON)
     assert yesterday.spent.seconds == 3600.0
     assert today.spent.seconds == 1800.0 + 43_200.0
     assert yesterday.spent.wh + today.spent.wh == pytest.approx(215 + 364)
@@ -52,7 +58,7 @@ def test_the_open_run_is_on_its_days(noon: None) -> None:
 def test_a_silence_is_missing_on_the_days_it_touches(noon: None) -> None:
     Silence.objects.create(device_id="pump", since=at(-60), until=at(30))
     quiet = replace(PUMP, heard_at=at(700))
-    yesterday, today = totals_of_days(quiet, DAY - timedelta(days=1), DAY, NOON)
+    yesterday, today = totals_of(quiet, DAY - timedelta(days=1), DAY, NOON)
     assert (yesterday.missing_s, today.missing_s) == (3600.0, 1800.0 + 1200.0)
 
 
