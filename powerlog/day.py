@@ -168,17 +168,24 @@ def _same_weekdays(
     """Of the days on which it ran at all."""
     days = [local_day(day - week * 7 * DAY) for week in range(1, WEEKS + 1)]
     # Back by a day: a run across midnight began on the evening before.
-    inside = [Q(started_at__gte=each.start - DAY, started_at__lt=each.end) for each in days]
-    runs = _of(Run, meter).filter(reduce(or_, inside), ended_at__isnull=False)
-    ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in runs.order_by("started_at")]
+    inside = [
+        Q(started_at__gte=each.start - DAY, started_at__lt=each.end, ended_at__gt=each.start)
+        for each in days
+    ]
+    runs = _of(Run, meter).filter(reduce(or_, inside)).order_by("started_at")
+    ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in runs]
     found = []
     for each in days:
-        ran = [run for run in ended if run.span.clip(each)]
-        until = min(each.start + timedelta(seconds=passed.seconds), each.end)
-        if passed.seconds >= local_day(day).seconds:
-            until = each.end
-        part = Span(each.start, until)
-        blind = [hole for silence in silences if (hole := silence.clip(part))]
+        ran = [run for run in ended if run.run.started_at < each.end and run.until > each.start]
         if ran:
+            part = _as_far_into(each, passed, local_day(day))
+            blind = [hole for silence in silences if (hole := silence.clip(part))]
             found.append(figures(ran, part, blind))
     return found
+
+
+def _as_far_into(other: Span, passed: Span, day: Span) -> Span:
+    """The same part of another day as has passed of this one; all of it where this one is over."""
+    if passed.end >= day.end:
+        return other
+    return Span(other.start, min(other.start + (passed.end - passed.start), other.end))

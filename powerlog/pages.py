@@ -74,6 +74,7 @@ def week(request: HttpRequest) -> HttpResponse:
         "form": choice.form,
         "siblings": meters.of_device(meter.device_id),
         "day_url": f"{reverse('dashboard')}?{urlencode({'meter': meter.address})}",
+        "month_url": f"?{urlencode({'meter': meter.address, 'show': show})}",
         "show": show,
         "until": until,
         "today": today,

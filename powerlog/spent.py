@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from powerlog.localtime import MINUTE, Span
 from powerlog.meters import Meter
@@ -37,11 +38,11 @@ class KnownRun:
     wh: float
     lag_s: float = 0.0
 
-    @property
+    @cached_property
     def span(self) -> Span:
         return Span(self.run.started_at, self.until)
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         return self.span.seconds
 
@@ -65,6 +66,8 @@ class KnownRun:
 
     def within(self, span: Span) -> Spent:
         """Exact at the midnights that were told, by time between them."""
+        if self.run.started_at >= span.start and self.until <= span.end and self.seconds:
+            return Spent(self.seconds, self.wh)
         if not self.seconds:  # a single reading
             return Spent(0.0, self.wh) if self.run.started_at in span else Spent()
         part = self.span.clip(span)

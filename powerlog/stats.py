@@ -57,9 +57,10 @@ def figures(
     day is the stretch's day total, which knows best what was used; what an open run adds to it
     comes on top. peak_w: of the rows, which know of the peaks of an open run.
     """
-    inside = [run for run in runs if run.span.clip(span) or run.run.started_at in span]
-    used = total(inside, span)
-    if day is not None:
+    inside = [run for run in runs if run.run.started_at < span.end and run.until >= span.start]
+    if day is None:
+        used = total(inside, span)
+    else:
         used = sum((run.untold(span) for run in inside), Spent(day.run_s, day.energy_wh))
     known = without(span, list(silences))
     peak_w = max(peak_w, day.peak_w if day else 0.0)

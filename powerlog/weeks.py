@@ -118,6 +118,8 @@ class Bar:
     y: str
     height: str
     label: str
+    day: str  # to be asked for
+    title: str
     value: str
     missing: str
 
@@ -195,11 +197,9 @@ def _bar(total: Total, slot: int, slots: int, share: float, show: Show, by_month
         middle=percent((slot + 0.5) / slots),
         y=percent(1 - share),
         height=percent(share),
-        label=_label(total.first, by_month),
+        label=formats.date_format(total.first, "M" if by_month else "j"),
+        day=(total.last if by_month else total.first).isoformat(),
+        title=formats.date_format(total.first, "F Y") if by_month else words.day(total.first),
         value=say(total.value(show)),
         missing=percent(missing) if missing else "",
     )
-
-
-def _label(day: date, by_month: bool) -> str:
-    return formats.date_format(day, "M" if by_month else "j")

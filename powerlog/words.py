@@ -3,15 +3,17 @@
 What is not known is a dash. Numbers and units never part at the end of a line.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 DASH = "\u2013"
 NBSP = "\u00a0"
 MINUS = "\u2212"
+UNITS = (gettext_noop("d"), gettext_noop("h"), gettext_noop("min"), gettext_noop("s"))
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -61,16 +63,14 @@ def duration(seconds: float | None) -> str:
     if left >= 3600:
         left = round(seconds / 60) * 60
     days, hours = divmod(left // 3600, 24)
-    places = [
-        (days, _("d")),
-        (hours, _("h")),
-        (left % 3600 // 60, _("min")),
-        (left % 60, _("s")),
+    counts = [days, hours, left % 3600 // 60, left % 60]
+    first = next((at for at, count in enumerate(counts) if count), len(counts) - 1)
+    said = [
+        f"{counts[at]}{NBSP}{_(UNITS[at])}"
+        for at in range(first, min(first + 2, len(counts)))
+        if counts[at] or at == len(counts) - 1 == first
     ]
-    while len(places) > 1 and not places[0][0]:
-        places.pop(0)
-    said = [f"{count}{NBSP}{name}" for count, name in places[:2] if count]
-    return NBSP.join(said) or f"0{NBSP}" + _("s")
+    return NBSP.join(said)
 
 
 def clock(moment: datetime, seconds: bool = False) -> str:
@@ -78,20 +78,17 @@ def clock(moment: datetime, seconds: bool = False) -> str:
     return f"{timezone.localtime(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
-def day(moment: datetime) -> str:
-    """A short date with its weekday, for what is not of today."""
-    return (
-        formats.date_format(timezone.localtime(moment), "D")
-        + NBSP
-        + formats.date_format(timezone.localtime(moment), "MONTH_DAY_FORMAT").replace(" ", NBSP)
-    )
+def day(which: date) -> str:
+    """A short date with its weekday."""
+    month = formats.date_format(which, "MONTH_DAY_FORMAT").replace(" ", NBSP)
+    return f"{formats.date_format(which, 'D')}{NBSP}{month}"
 
 
 def since(moment: datetime, now: datetime) -> str:
     """The time of day, with the date where that was not today."""
     if timezone.localdate(moment) == timezone.localdate(now):
         return clock(moment)
-    return f"{day(moment)}, {clock(moment)}"
+    return f"{day(timezone.localdate(moment))}, {clock(moment)}"
 
 
 def ago(seconds: float) -> str:

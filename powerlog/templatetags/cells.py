@@ -4,12 +4,14 @@ milliseconds, a third of what the whole page may take."""
 from collections.abc import Iterable
 
 from django import template
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
+BETWEEN = "\x1f"
 
 
 @register.simple_tag
 def cells(texts: Iterable[str]) -> SafeString:
-    return format_html_join("", "<td>{}</td>", ((text,) for text in texts))
+    inside = escape(BETWEEN.join(texts)).replace(BETWEEN, "</td><td>")
+    return mark_safe(f"<td>{inside}</td>")
