@@ -6,9 +6,11 @@ which the clocks change, which are 23 or 25 hours long.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils import timezone
+
+from powerlog.days import start_of
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -52,7 +54,7 @@ def local_days(first: date, last: date) -> Iterator[date]:
 
 
 def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time())).astimezone(UTC)
+    return datetime.fromtimestamp(start_of(day, timezone.get_current_timezone()), UTC)
 
 
 def without(span: Span, holes: list[Span]) -> list[Span]:

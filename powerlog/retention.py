@@ -16,8 +16,8 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from powerlog.localtime import local_day
 from powerlog.models import DayTotal, PowerLog
-from powerlog.stats import local_moment
 from powerlog.store import WRITER
 
 # 15 ms of the database's time on either one. SQLite's only writer waits for as long at most.
@@ -48,7 +48,7 @@ class Old:
 
 def old(keep_days: int) -> Old | None:
     """What is older than today and so many local days before it. Raises Django's errors."""
-    before = local_moment(timezone.localdate() - timedelta(days=keep_days), 0)
+    before = local_day(timezone.localdate() - timedelta(days=keep_days)).start
     minutes = _rows().filter(timestamp__lt=before).values_list("timestamp", flat=True)
     first = minutes.order_by("timestamp").first()
     last = minutes.order_by("-timestamp").first()

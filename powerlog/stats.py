@@ -1,6 +1,6 @@
 """The figures of a stretch of time of one channel, mostly a day, and what they usually are.
 
-All of them follow from the runs, which are kept for ever. Pure, but for the last function.
+All of them follow from the runs, which are kept for ever. Pure: it asks no database.
 """
 
 from bisect import bisect_right
@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from django.utils import timezone
-
 from powerlog.localtime import Span, without
-from powerlog.models import DayTotal, PowerLog
+from powerlog.models import DayTotal
 from powerlog.spent import KnownRun, Spent, total
 
 HOUR = timedelta(hours=1)
-RECENT = timedelta(days=31)
 ENOUGH_DAYS = 2  # fewer do not say what is usual
 
 
@@ -97,15 +94,4 @@ def _busiest_hour(starts: Sequence[float]) -> int:
     # Of the hour that ends with each start: how many there were in it.
     return max(
         (at + 1 - bisect_right(starts, ts - hour) for at, ts in enumerate(starts)), default=0
-    )
-
-
-def recent_meters() -> list[tuple[str, str]]:
-    """(device_id, channel) of all that had a row in the last 31 days, in order.
-
-    Bounded in time because a DISTINCT over the whole table would read all of it.
-    """
-    recent = PowerLog.objects.filter(timestamp__gte=timezone.now() - RECENT)
-    return list(
-        recent.order_by("device_id", "channel").values_list("device_id", "channel").distinct()
     )

@@ -1,14 +1,12 @@
 """The figures of a day, and what they usually are."""
 
 import pytest
-import time_machine
 
 from powerlog.localtime import Span
 from powerlog.spent import KnownRun
-from powerlog.stats import Figures, figures, recent_meters, usual
+from powerlog.stats import Figures, figures, usual
 
-from .pumps import NOON, TODAY, at, known_run, run, span, total
-from .test_models import row
+from .pumps import TODAY, at, known_run, run, span, total
 
 MORNING = span(0, 720)
 
@@ -73,13 +71,3 @@ def test_what_is_usual_is_the_median_of_enough_days() -> None:
     assert usual(days, lambda day: day.run_s) == 200.0
     assert usual(days[:1], lambda day: day.run_s) is None
     assert usual(days, lambda day: day.longest_run_s) is None
-
-
-@pytest.mark.django_db
-def test_recent_meters_are_those_of_the_last_month() -> None:
-    row(device_id="b", timestamp=NOON).save()
-    row(device_id="a", timestamp=NOON).save()
-    row(device_id="a", timestamp=at(721)).save()
-    row(device_id="old", timestamp=at(-32 * 1440)).save()
-    with time_machine.travel(at(780), tick=False):
-        assert recent_meters() == [("a", "switch:2"), ("b", "switch:2")]
