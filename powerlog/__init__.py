@@ -18,8 +18,13 @@ Data goes one way:
     registry     devices and channels -> the database, and what staff want of them back to the
                  sampler; with peer and about, what is known of a device, and device_rows
     models       the tables power_logs, runs, day_totals, devices, channels, silences
-    stats        the rows of a day -> the figures and the picture of a pump's day
-    admin, views what staff see
+    meters       which channels there are, and state, how one is now
+    day          a day of a channel out of the tables
+                 with spent, what a run used on it, stats, its figures, and chart, its picture
+    weeks        thirty days and twelve months of a channel, and overview, all channels today
+    pages        the dashboard, with choices, what it is asked to show, cards, runs_table and
+                 minutes, what it says, and live, whether it has to say it anew
+    admin        what else staff see
     health       what `/` says of all that, for the operator
                  with neighbours, how the other processes on this port are
     processes    several collectors on one port, and worker, what is different in each

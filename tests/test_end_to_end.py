@@ -74,7 +74,7 @@ def test_one_command_from_nothing_to_rows_that_staff_can_see(
         with httpx.Client(base_url=server.url, follow_redirects=True) as browser:
             assert PUMP in log_in(browser, password[1]).text
             rows = browser.get("/admin/powerlog/powerlog/")
-            assert rows.text.count(f">{PUMP}</td>") == 2
+            assert rows.text.count(f">{PUMP}</a></td>") == 2
             assert browser.get("/static/admin/css/base.css").status_code == 200
         assert server.stop() == 0
         assert "Traceback" not in server.output
