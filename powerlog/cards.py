@@ -46,7 +46,7 @@ def cards(day: MeterDay) -> tuple[list[Card], list[Card]]:
         (_("Share of the time"), lambda each: each.duty, words.percent),
         (_("Longest run"), lambda each: each.longest_run_s, words.duration),
         (_("Longest pause"), lambda each: each.longest_pause_s, words.duration),
-        (_("Starts in the busiest hour"), lambda each: each.busiest_hour, _count),
+        (_("Most starts per hour"), lambda each: each.busiest_hour, _count),
     ]
     return [_card(kind, day) for kind in sums], [_card(kind, day) for kind in character]
 

@@ -39,7 +39,7 @@ def test_the_figures_are_said_with_their_units() -> None:
     ]
     said = {each.label: plain(each.value) for each in more}
     assert (said["Mean power"], said["Peak power"]) == ("430 W", "451 W")
-    assert (said["Share of the time"], said["Starts in the busiest hour"]) == ("10 %", "2")
+    assert (said["Share of the time"], said["Most starts per hour"]) == ("10 %", "2")
     assert {each.change for each in [*main, *more]} == {""}
 
 

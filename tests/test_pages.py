@@ -105,7 +105,7 @@ def test_of_a_single_channel_the_entry_is_its_day(staff: Client, now: datetime) 
         "Water pumped 2.75 m³",
         "Peak power 450 W",
         "Longest run 30 min",
-        "Starts in the busiest hour 1",
+        "Most starts per hour 1",
     ):
         assert figure in page
 

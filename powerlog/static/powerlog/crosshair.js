@@ -80,7 +80,7 @@ class Crosshair {
       const values = this.values(meter, minute);
       return numbers.meters.length > 1 ? `${meter.name}: ${values}` : values;
     });
-    return `${time}   ${said.join("   ")}`;
+    return said.length > 1 ? [time, ...said].join("\n") : `${time}   ${said[0]}`;
   }
 
   values(meter, minute) {
