@@ -32,21 +32,21 @@ class Line:
         volts = [row.voltage_v for row in self.rows if row.voltage_v]
         amperes = [row.current_a for row in self.rows if row.current_a]
         watts = [row.apower_w for row in self.rows]
-        counts = [
-            len(self.rows),
-            self._of(PowerLog.Source.DEVICE),
-            self._of(PowerLog.Source.CARRIED),
-        ]
+        sources = [row.source for row in self.rows]
         return [
-            words.power(fmean(watts) if watts else None),
+            words.power(_mean(watts)),
             words.power(max(watts, default=None)),
-            words.unit(fmean(volts) if volts else None, "V", 1),
-            words.unit(fmean(amperes) if amperes else None, "A", 2),
-            *(words.number(count) for count in [*counts, self.no_data]),
+            words.unit(_mean(volts), "V", 1),
+            words.unit(_mean(amperes), "A", 2),
+            str(len(self.rows)),
+            str(sources.count(PowerLog.Source.DEVICE)),
+            str(sources.count(PowerLog.Source.CARRIED)),
+            str(self.no_data),
         ]
 
-    def _of(self, source: str) -> int:
-        return sum(row.source == source for row in self.rows)
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
 
 
 def table(day: MeterDay, window: Span) -> list[Line]:

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from powerlog import words
 from powerlog.day import MeterDay, Minute
@@ -28,6 +29,13 @@ HEADER = (
     "peak_w",
     "how_it_ended",
 )
+
+
+ENDINGS: dict[str, str] = {
+    Run.End.OPEN: gettext_noop("still running"),
+    Run.End.STOPPED: gettext_noop("stopped"),
+    Run.End.LOST_CONTACT: gettext_noop("contact lost"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,7 @@ class RunLine:
 
     @property
     def ended(self) -> str:
-        endings = {
-            Run.End.OPEN: _("still running"),
-            Run.End.STOPPED: _("stopped"),
-            Run.End.LOST_CONTACT: _("contact lost"),
-        }
-        return endings[Run.End(self.known.run.end)]
+        return _(ENDINGS[self.known.run.end])
 
 
 Sort = Callable[[RunLine], float]

@@ -23,6 +23,8 @@ from powerlog.spent import Spent, known
 Show = Literal["time", "energy"]
 DAYS = 30
 MONTHS = 12
+TOLD = ("run_s", "energy_wh", "runs", "peak_w")
+NOTHING = (0.0, 0.0, 0, 0.0)
 GAP = 0.18  # between two bars, of the width that each has
 
 
@@ -49,18 +51,19 @@ def totals_of_days(
     if last < first:
         return []
     found = DayTotal.objects.filter(device_id=meter.device_id, channel=meter.channel)
-    told = {each.day: each for each in found.filter(day__gte=first, day__lte=last)}
+    inside = found.filter(day__gte=first, day__lte=last)
+    told = {day: told for day, *told in inside.values_list("day", *TOLD)}
     missing = _missing(meter, first, last, now)
     run = newest.open_run
     open_run = known(run, meter, newest.row, now) if run else None
     totals = []
     for day in local_days(first, last):
-        total = told.get(day) or DayTotal()
-        spent = Spent(total.run_s, total.energy_wh)
+        run_s, energy_wh, runs, peak_w = told.get(day, NOTHING)
+        spent = Spent(run_s, energy_wh)
         if open_run and open_run.told_until.date() - timedelta(days=1) <= day:
             spent += open_run.untold(local_day(day))
         gap_s = missing.get(day, 0.0)
-        totals.append(Total(day, day, spent, total.runs, total.peak_w, gap_s))
+        totals.append(Total(day, day, spent, runs, peak_w, gap_s))
     return totals
 
 
@@ -197,7 +200,7 @@ def _bar(total: Total, slot: int, slots: int, share: float, show: Show, by_month
         middle=percent((slot + 0.5) / slots),
         y=percent(1 - share),
         height=percent(share),
-        label=formats.date_format(total.first, "M" if by_month else "j"),
+        label=formats.date_format(total.first, "M") if by_month else str(total.first.day),
         day=(total.last if by_month else total.first).isoformat(),
         title=formats.date_format(total.first, "F Y") if by_month else words.day(total.first),
         value=say(total.value(show)),
