@@ -4,6 +4,7 @@ What the order needs is asked for all of them at once; what only a line shows, f
 page: nobody sees the sparkline of the thousandth channel.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ MANY_STARTS = 10  # within an hour: a pump that wears itself out
 LONG = timedelta(hours=2)
 TIMES_AS_LONG = 4  # as its runs of four weeks on average
 SILENT, CYCLING, TOO_LONG, RUNNING, QUIET, GONE = range(6)  # in the order of the page
+NUMBERS = re.compile("([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,13 @@ def rank(everybody: Sequence[Meter], now: datetime) -> list[Ranked]:
     cycling = _cycling(now)
     too_long = _too_long(open_since, now)
     ranked = [_rank(each, open_since, cycling, too_long, now) for each in everybody]
-    return sorted(
-        ranked,
-        key=lambda each: (
-            each.rank,
-            each.meter.device_name.lower(),
-            each.meter.device_id,
-            each.meter.name.lower(),
-        ),
-    )
+    return sorted(ranked, key=lambda each: (each.rank, _by_number(each.meter)))
+
+
+def _by_number(meter: Meter) -> list[tuple[int, str]]:
+    """Field 9 comes before field 10."""
+    text = f"{meter.device_name} {meter.device_id} {meter.name}".lower()
+    return [(int(part) if part.isdecimal() else -1, part) for part in NUMBERS.split(text)]
 
 
 def _rank(

@@ -1,7 +1,15 @@
 """A pump's past, written straight into the tables, for the tests of the pages that show it."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
 
 from powerlog.localtime import MINUTE, Span, local_day
 from powerlog.meters import Meter
@@ -61,3 +69,39 @@ def device(device_id: str = "pump", channel: str = "switch:2", **changes: Any) -
     return Channel.objects.create(
         device_id=device_id, channel=channel, **({"name": own.pop("title", "Well")} | own)
     )
+
+
+@pytest.fixture
+def now() -> Iterator[datetime]:
+    with time_machine.travel(NOON, tick=False):
+        yield NOON
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+    return client
+
+
+def shown(response: HttpResponse) -> str:
+    """What a reader sees: the text without the tags, in one line."""
+    body = re.search("<main.*</main>", response.content.decode(), re.DOTALL)
+    assert body
+    text = " ".join(re.sub("<[^>]*>", " ", body[0]).split())
+    return text.replace("\u2013", "-")
+
+
+def past_of_the_pump() -> None:
+    """A day of the pump until now: two runs that have ended and one that goes on."""
+    device(price_kwh="0.50", flow_m3h=3.0)
+    PowerLog.objects.bulk_create(
+        [
+            *minutes(60, 30),
+            *minutes(300, 15, source="device"),
+            *minutes(710, 10, energy_total_wh=164.5),
+        ]
+    )
+    run(60, 90, 215.0).save()
+    run(300, 315, 107.5).save()
+    run(710, None, 0.0).save()
+    total(runs=3, run_s=2700.0, energy_wh=322.5).save()

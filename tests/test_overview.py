@@ -55,6 +55,12 @@ def test_the_order_is_what_needs_attention_first() -> None:
     assert found.lines[2].why.replace("\u00a0", " ") == "running for 3 h 40 min, usually 10 min"
 
 
+def test_names_are_in_the_order_of_their_numbers() -> None:
+    for name in ("Field 10", "Field 9", "field 2b", "Barn", "²"):
+        device(name, name=name)
+    assert names(shown()) == ["Barn", "field 2b", "Field 9", "Field 10", "²"]
+
+
 def test_nine_starts_are_no_trouble() -> None:
     device()
     cycle("pump", MANY_STARTS - 1)

@@ -1,64 +1,23 @@
-"""The dashboard's pages for staff."""
+"""The dashboard's pages for staff: the entry, the overview, a day of a channel and of a device."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 
 from powerlog.models import Device, PowerLog, Run, Silence
 from powerlog.sampler import Rules
 
-from .pumps import DAY, NOON, at, device, minutes, run, total
+from .pumps import DAY, at, device, minutes, past_of_the_pump, run, shown, total
+from .pumps import now as now
+from .pumps import staff as staff
 from .test_models import row
 
 pytestmark = pytest.mark.django_db
 WELL = "/dashboard/?meter=pump/switch:2"
-
-
-@pytest.fixture
-def now() -> Iterator[datetime]:
-    with time_machine.travel(NOON, tick=False):
-        yield NOON
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_user("staff", is_staff=True))
-    return client
-
-
-def shown(response: HttpResponse) -> str:
-    """What a reader sees: the text without the tags, in one line."""
-    body = re.search("<main.*</main>", response.content.decode(), re.DOTALL)
-    assert body
-    text = " ".join(re.sub("<[^>]*>", " ", body[0]).split())
-    return text.replace("\u2013", "-")
-
-
-def pump() -> None:
-    """A day of the pump until now: two runs that have ended and one that goes on."""
-    device(price_kwh="0.50", flow_m3h=3.0)
-    PowerLog.objects.bulk_create(
-        [
-            *minutes(60, 30),
-            *minutes(300, 15, source="device"),
-            *minutes(710, 10, energy_total_wh=164.5),
-        ]
-    )
-    run(60, 90, 215.0).save()
-    run(300, 315, 107.5).save()
-    run(710, None, 0.0).save()
-    total(runs=3, run_s=2700.0, energy_wh=322.5).save()
-
-
 PATHS = [
     "/dashboard/",
     "/dashboard/weeks/",
@@ -92,7 +51,7 @@ def test_a_device_that_does_not_meter_is_said_to_be_none_that_does(staff: Client
 
 
 def test_of_a_single_channel_the_entry_is_its_day(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     page = shown(staff.get("/dashboard/"))
     assert "Well Running since 11:50" in page
     assert "Last heard 0 s ago" in page
@@ -111,7 +70,7 @@ def test_of_a_single_channel_the_entry_is_its_day(staff: Client, now: datetime) 
 
 
 def test_of_several_channels_the_entry_is_the_overview(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     device("silent", last_seen_at=at(461), title="Trough", name="Stable")
     page = shown(staff.get("/dashboard/"))
     assert page.index("Trough Stable No contact since 07:41") < page.index("Well Shed Running")
@@ -120,7 +79,7 @@ def test_of_several_channels_the_entry_is_the_overview(staff: Client, now: datet
 
 
 def test_a_search_without_a_match_says_so(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     device("other")
     assert "No channel has “<b>” in its name" in shown(
         staff.get("/dashboard/", {"q": "<b>"})
@@ -130,7 +89,7 @@ def test_a_search_without_a_match_says_so(staff: Client, now: datetime) -> None:
 def test_the_picture_shows_each_kind_of_minute_and_explains_it(
     staff: Client, now: datetime
 ) -> None:
-    pump()
+    past_of_the_pump()
     Silence.objects.create(device_id="pump", since=at(400), until=at(450))
     page = staff.get(WELL).content.decode()
     assert re.search(r'<path class="measured" d="M60 ', page)
@@ -142,7 +101,7 @@ def test_the_picture_shows_each_kind_of_minute_and_explains_it(
 
 
 def test_a_run_is_looked_at_closely_by_a_plain_link(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     page = staff.get(WELL).content.decode()
     link = re.search(r'href="(\?run=\d+)', page)
     assert link
@@ -154,7 +113,7 @@ def test_a_run_is_looked_at_closely_by_a_plain_link(staff: Client, now: datetime
 
 
 def test_a_day_can_be_chosen_and_left(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     total(DAY - timedelta(days=1)).save()
     run(-1440 + 60, -1440 + 90).save()
     response = staff.get(f"{WELL}&day=2026-04-30")
@@ -189,7 +148,7 @@ def test_a_channel_that_never_ran_says_so(staff: Client, now: datetime) -> None:
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31"])
 def test_a_day_that_is_none_is_said_to_be_none(staff: Client, now: datetime, day: str) -> None:
-    pump()
+    past_of_the_pump()
     for path in (WELL, "/dashboard/weeks/?meter=pump/switch:2", "/dashboard/?device=pump"):
         response = staff.get(f"{path}&day={day}")
         assert response.status_code == 400
@@ -200,7 +159,7 @@ def test_a_day_that_is_none_is_said_to_be_none(staff: Client, now: datetime, day
 def test_a_channel_that_nobody_knows_is_not_found_in_the_same_style(
     staff: Client, now: datetime, meter: str
 ) -> None:
-    pump()
+    past_of_the_pump()
     response = staff.get("/dashboard/", {"meter": meter})
     assert response.status_code == 404
     assert "There is no channel" in shown(response)
@@ -230,7 +189,7 @@ def test_a_device_id_is_text_on_every_page_whatever_is_in_it(staff: Client, now:
 
 
 def test_the_runs_are_sorted_by_plain_links(staff: Client, now: datetime) -> None:
-    pump()
+    past_of_the_pump()
     page = staff.get(f"{WELL}&sort=-duration").content.decode()
     assert 'aria-sort="descending"' in page
     assert page.index(">01:00:00</a>") < page.index(">05:00:00</a>") < page.index(">11:50:00</a>")
@@ -280,7 +239,7 @@ def test_the_page_of_a_device_has_all_its_channels(
     staff: Client, now: datetime, settings: Any
 ) -> None:
     settings.SAMPLING_RULES = Rules(frozenset({"*"}))
-    pump()
+    past_of_the_pump()
     for channel in ("switch:0", "switch:1", "switch:3", "switch:4"):
         device(channel=channel, title=f"Output {channel[-1]}")
         total(channel=channel).save()
@@ -288,93 +247,3 @@ def test_the_page_of_a_device_has_all_its_channels(
     assert "Shed" in page
     assert "Well Running since 11:50 55" in page
     assert "Also on this device: Output 4" in page
-
-
-def test_the_weeks_are_bars_that_lead_to_their_days(staff: Client, now: datetime) -> None:
-    pump()
-    total(DAY - timedelta(days=7)).save()
-    Silence.objects.create(device_id="pump", since=at(-1440), until=at(-1000))
-    response = staff.get("/dashboard/weeks/?meter=pump/switch:2")
-    page = response.content.decode()
-    assert 'href="/dashboard/?meter=pump%2Fswitch%3A2&amp;day=2026-04-24"' in page
-    assert page.count('class="bar"') == 30 + 12
-    assert "data is missing" in page
-    text = shown(response)
-    assert "Fri May 1 55 min 387 Wh 3 450 W -" in text
-    assert "May 2026 55 min" in text
-    energy = shown(staff.get("/dashboard/weeks/?meter=pump/switch:2&show=energy"))
-    assert "602 Wh" in energy
-
-
-def test_the_weeks_go_back_and_forth(staff: Client, now: datetime) -> None:
-    pump()
-    earlier = staff.get("/dashboard/weeks/?meter=pump/switch:2&day=2026-03-10").content.decode()
-    assert "day=2026-02-08" in earlier
-    assert "day=2026-04-09" in earlier
-    assert "Up to today" in earlier
-    ahead = staff.get("/dashboard/weeks/?meter=pump/switch:2&day=2027-03-10")
-    assert "Up to today" not in shown(ahead)
-
-
-def test_the_runs_of_a_day_are_a_file(staff: Client, now: datetime) -> None:
-    pump()
-    response = staff.get("/dashboard/runs.csv?meter=pump/switch:2&day=2026-05-01")
-    assert response["Content-Type"] == "text/csv; charset=utf-8"
-    name = 'attachment; filename="runs-pump-switch2-2026-05-01.csv"'
-    assert response["Content-Disposition"] == name
-    rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
-    assert [each["energy_wh"] for each in rows] == ["215.000", "107.500", "64.500"]
-
-
-def test_the_crosshair_has_its_numbers_for_a_channel_and_a_device(
-    staff: Client, now: datetime
-) -> None:
-    pump()
-    found = staff.get("/dashboard/minutes/?meter=pump/switch:2").json()
-    assert (found["passed"], len(found["meters"][0]["minutes"])) == (720, 55)
-    assert staff.get("/dashboard/minutes/?device=pump").json() == found
-
-
-@pytest.mark.parametrize("asked", ["", "?meter=pump/switch:2", "?device=pump"])
-def test_what_has_not_changed_is_not_sent_again(staff: Client, now: datetime, asked: str) -> None:
-    pump()
-    first = staff.get(f"/dashboard/live/{asked}")
-    assert first["Cache-Control"] == "private, no-cache"
-    again = staff.get(f"/dashboard/live/{asked}", headers={"if-none-match": first["ETag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    Run.objects.filter(ended_at=None).update(ended_at=at(719), end="stopped")
-    news = staff.get(f"/dashboard/live/{asked}", headers={"if-none-match": first["ETag"]})
-    assert (news.status_code, news.json()["version"]) != (304, first.json()["version"])
-
-
-def test_the_page_bears_the_version_that_live_tells(staff: Client, now: datetime) -> None:
-    pump()
-    for path, live in ((WELL, "?meter=pump/switch:2"), ("/dashboard/?device=pump", "?device=pump")):
-        version = staff.get(f"/dashboard/live/{live}").json()["version"]
-        assert f'data-version="{version}"' in staff.get(path).content.decode()
-
-
-def test_numbers_and_dates_are_those_of_the_reader(staff: Client, now: datetime) -> None:
-    pump()
-    german = {"accept-language": "de"}
-    page = shown(staff.get(WELL, headers=german))
-    assert "Freitag, 1. Mai 2026" in page
-    assert "Cost 0,19 EUR" in page
-    picture = staff.get(WELL, headers=german).content.decode()
-    assert not re.search(r'(x|y|width|d)="[^"]*\d,\d', picture)
-
-
-def test_no_page_has_a_script_or_a_style_of_its_own(staff: Client, now: datetime) -> None:
-    pump()
-    device("other")
-    for path in ("/dashboard/", WELL, "/dashboard/?device=pump", f"{PATHS[1]}?meter=pump/switch:2"):
-        page = staff.get(path).content.decode()
-        assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*src=)|javascript:", page)
-
-
-def test_a_page_of_the_day_costs_a_dozen_queries(
-    staff: Client, now: datetime, django_assert_max_num_queries: Any
-) -> None:
-    pump()
-    with django_assert_max_num_queries(20):
-        staff.get(WELL)
