@@ -73,6 +73,7 @@ def test_one_command_from_nothing_to_rows_that_staff_can_see(
         assert server.rows() == EXPECTED
         with httpx.Client(base_url=server.url, follow_redirects=True) as browser:
             assert PUMP in log_in(browser, password[1]).text
+            until(lambda: server.devices() == [(PUMP, "127.0.0.1", False)])
             rows = browser.get("/admin/powerlog/powerlog/")
             assert rows.text.count(f">{PUMP}</a></td>") == 2
             assert browser.get("/static/admin/css/base.css").status_code == 200

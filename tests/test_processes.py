@@ -99,8 +99,8 @@ def test_devices_are_spread_over_the_processes_and_any_of_them_speaks_for_all(
 def test_rule_8_a_device_goes_on_at_another_process_that_has_a_half_open_one(
     new_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    start = minute() - 20
     with two(new_postgres(), tmp_path) as server, ExitStack() as sockets:
+        start = minute() - 20
 
         def dials(frame: str) -> tuple[str, ClientConnection]:
             device = sockets.enter_context(connect(server.socket, open_timeout=20))
