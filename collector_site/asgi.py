@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from functools import partial
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
@@ -18,6 +19,7 @@ except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
 from powerlog import limits
+from powerlog.admission import admission
 from powerlog.outage import limit_statements
 from powerlog.registry import registry
 from powerlog.traffic import traffic
@@ -47,6 +49,7 @@ def end() -> None:
 
 
 limits.apply()
+registry.doors_changed = partial(reactor.callFromThread, admission.turn_out)
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)

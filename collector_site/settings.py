@@ -9,23 +9,31 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import environ
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from collector_site.database_url import databases
 from collector_site.values import (
     BASE_DIR,
+    admission,
     boolean,
     channels,
+    count,
     currency,
     days,
+    details,
     folder,
+    is_secret,
     minutes,
     not_negative,
+    origins,
     rows,
+    seconds,
     time_zone,
     words,
 )
@@ -53,6 +61,17 @@ def read(name: str, default: str, convert: Callable[[str], T], expected: str) ->
         return convert(text)
     except (ValueError, KeyError):
         raise ImproperlyConfigured(f"{name} is {text!r}, but must be {expected}.") from None
+
+
+def secret(name: str) -> str:
+    """A secret of this name, or "". Raises ImproperlyConfigured, without repeating it."""
+    text = env.str(name, default="").strip()
+    if text and not is_secret(text):
+        raise ImproperlyConfigured(
+            f"{name} must be 16 to 200 letters, digits, - and _: `python3 -c 'import secrets; "
+            "print(secrets.token_urlsafe())'` makes one."
+        )
+    return text
 
 
 def writable_data_dir() -> Path:
@@ -100,6 +119,18 @@ DATABASES = databases(
     env.str("DATABASE_URL", default="") or f"sqlite:///{writable_data_dir()}/collector.sqlite3"
 )
 BEHIND_PROXY = read("BEHIND_PROXY", "off", boolean, "on or off")
+WS_TOKEN = secret("WS_TOKEN")
+ADMISSION = read("ADMISSION", "open", admission, "open or approve")
+STATUS_DETAILS = read("STATUS_DETAILS", "local", details, "local, all or none")
+METRICS_TOKEN = secret("METRICS_TOKEN")
+HSTS_SECONDS = read("HSTS_SECONDS", "0", seconds, "a whole number of seconds")
+WS_ALLOWED_ORIGINS = read(
+    "WS_ALLOWED_ORIGINS", "", origins, "origins such as https://tools.example.org, commas between"
+)
+MAX_FRAMES_PER_S = read("MAX_FRAMES_PER_S", "200", count, "a whole number, 1 or more")
+MAX_CONNECTIONS_PER_ADDRESS = read(
+    "MAX_CONNECTIONS_PER_ADDRESS", "500", count, "a whole number, 1 or more"
+)
 TIME_ZONE = read("TIME_ZONE", "UTC", time_zone, "a name such as Europe/Berlin")
 CURRENCY = read("CURRENCY", "EUR", currency, "a code or sign of up to 8 characters, such as EUR")
 SAMPLING_RULES = Rules(
@@ -132,11 +163,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
     "powerlog",
 ]
 MIDDLEWARE = [
     "powerlog.views.status_first",
     "powerlog.outage.in_time",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -147,6 +181,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # the last: its answer takes the place of all others
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # the first: who is locked out is not even tried
+    "django.contrib.auth.backends.ModelBackend",
 ]
 TEMPLATES = [
     {
@@ -168,6 +207,41 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 # Behind TLS a login comes from https:// and would count as foreign.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# And there all of the site is: a browser that has been told so once never sends a cookie in clear.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_PROXY
+SECURE_HSTS_SECONDS = HSTS_SECONDS
+SILENCED_SYSTEM_CHECKS = [
+    # Whether the other hosts of a domain have TLS, and for ever, is not for the collector to say.
+    "security.W005",
+    "security.W021",
+]
+# Nothing inline, no eval, nothing foreign, on every page; in no frame of anybody's.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+# An address that fails ten times gets no login page for a quarter of an hour. By the address alone:
+# by the name, anybody could lock anybody out. In the database, which all processes share.
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # nor does it grow while somebody goes on
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "powerlog.addresses.asking"
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # a password typed too early is a username
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 STATIC_URL = "static/"
 # Static files come straight from the packages: nothing to collect, with DEBUG off as well.
 WHITENOISE_USE_FINDERS = True

@@ -31,6 +31,31 @@ def minutes(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise ValueError
+    return int(text)
+
+
+def admission(text: str) -> str:
+    return {"open": "open", "approve": "approve"}[text.lower()]
+
+
+def details(text: str) -> str:
+    return {"local": "local", "all": "all", "none": "none"}[text.lower()]
+
+
+def is_secret(text: str) -> bool:
+    """Whether it can stand in a URL as it is, and nobody guesses it."""
+    return bool(re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text))
+
+
+def seconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError
+    return int(text)
+
+
 def rows(text: str) -> int:
     if not re.fullmatch(r"[0-9]{4,12}", text) or int(text) < 1000:
         raise ValueError
@@ -68,6 +93,15 @@ def currency(text: str) -> str:
 
 def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def origins(text: str) -> frozenset[str]:
+    """Origins as browsers write them: scheme, name, and a port where it is not the usual one."""
+    found = [word.lower() for word in words(text)]
+    known = r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?"
+    if not all(re.fullmatch(known, origin) for origin in found):
+        raise ValueError
+    return frozenset(found)
 
 
 def channels(text: str) -> frozenset[str]:

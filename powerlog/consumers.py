@@ -3,7 +3,6 @@ each message to the core and its rows to the writer. No message ends more than i
 """
 
 import asyncio
-import logging
 import time
 from functools import partial
 from typing import Any
@@ -12,13 +11,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog import protocol
-from powerlog.peer import Peer
+from powerlog.peer import SUPERSEDED, Peer
+from powerlog.presence import arrive, depart
 from powerlog.registry import registry
 from powerlog.sampler import Sampler
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
-
-logger = logging.getLogger(__name__)
 
 
 class ShellyConsumer(AsyncWebsocketConsumer):
@@ -32,7 +30,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
         self.peer = Peer(scope)
-        self.live, self.asked = True, 2  # the id of the last request
+        self.live, self.began, self.asked = True, False, 2  # the id of the last request
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -57,10 +55,15 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         except protocol.FrameError as exc:
             return self.peer.reject(exc, message.get("text") or message.get("bytes") or "")
         self.peer.heard_at = now
-        if self.peer.device_id is None:
-            await self.met(frame.device_id)
+        passes = self.peer.passes(frame)
+        if passes and not self.began:
+            await self.begin()
         if frame.answers == self.asked:
             await self.ask_next(frame)
+        if not passes:
+            return await self.close(self.peer.refused) if self.peer.refused else None
+        if frame.full or not frame.readings:
+            traffic.heard(frame)
         self.sampler.own = registry.own
         try:
             if new := self.sampler.strangers(frame):
@@ -74,27 +77,22 @@ class ShellyConsumer(AsyncWebsocketConsumer):
                 row_writer.submit(due)
 
     async def ask_next(self, answer: protocol.Frame) -> None:
-        registry.learn(answer.device_id, answer.about)
+        registry.learn(self.peer.device_id, answer.about)
         self.asked += 1
         if request := protocol.REQUESTS.get(self.asked):
             await self.send(text_data=request)
 
-    async def met(self, device_id: str) -> None:
-        """The connection's first frame says who it is. Its older connection is a half-open one."""
-        self.peer.device_id = device_id
-        logger.info("%s connected", self.peer)
-        if older := traffic.came(device_id, self):
-            older.gone()
-        registry.met(device_id, self.peer)
-        if older:
-            await older.close(4000)  # a code of the application's own: superseded
+    async def begin(self) -> None:
+        self.began = True
+        if older := arrive(self):
+            await older.close(SUPERSEDED)
+        if self.peer.waited:  # and nobody has listened to its status
+            self.asked = 2
+            await self.send(text_data=protocol.BOOTSTRAP[1])
 
     def gone(self) -> None:
         """The connection has ended, by whichever side, or another one has taken its place."""
-        if (device_id := self.peer.device_id) is None or not self.live:
-            return
-        self.live = False
-        traffic.went(device_id, self)
-        registry.gone(device_id)
-        row_writer.submit(self.sampler.leave())
-        logger.info("%s gone, %d bad frames", self.peer, self.peer.bad_frames)
+        if self.live:
+            self.live = False
+            depart(self)
+            row_writer.submit(self.sampler.leave())

@@ -7,6 +7,7 @@ that heard it last holds.
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connections, transaction
 
 from powerlog.about import About
@@ -21,7 +22,7 @@ DEVICES_AT_ONCE = 1000
 UPSERT_DEVICES = """
 INSERT INTO devices
     (device_id, address, reported_name, model, firmware, first_seen_at, last_seen_at, connected,
-     name)
+     name, admission)
 {devices}
 ON CONFLICT (device_id) DO UPDATE SET
     address = excluded.address,
@@ -99,6 +100,9 @@ def _store_silences(part: Sequence[Facts]) -> None:
 
 
 def _store_devices(part: Sequence[Facts]) -> None:
+    # Where devices are accepted by staff alone one that has no line is one that they have deleted.
+    state = Device.Admission
+    new = state.WAITING.value if settings.ADMISSION == "approve" else state.ACCEPTED.value
     records = [
         (
             each.device_id,
@@ -110,6 +114,7 @@ def _store_devices(part: Sequence[Facts]) -> None:
             moment(each.peer.heard_at),
             each.connected,
             "",
+            new,
         )
         for each in part
     ]

@@ -12,22 +12,35 @@ import msgspec
 
 from powerlog.traffic import traffic
 from powerlog.upkeep import upkeep
+from powerlog.waiting_room import waiting_room
 from powerlog.writer import SLOW_S, row_writer
+
+SILENT_S = 120.0  # a healthy device speaks each minute
 
 
 class Health(msgspec.Struct):
     """How one process is: counts since its start, and Unix times; the names are the writer's.
 
-    at is when it was so, on the monotonic clock that all processes of a machine have.
+    place is its number among those that share a port. at is when it was so, on the monotonic clock
+    that all processes of a machine have.
     """
 
     pid: int
+    place: str
     at: float
     devices: int
+    silent: int
+    guests: int
     frames: int
+    kinds: dict[str, int]
     bad_frames: dict[str, int]
+    refused: dict[str, int]
     written: int
+    by_source: dict[str, int]
+    write_counts: list[int]
+    write_s: float
     waiting: int
+    waiting_since: float | None
     rejected: dict[str, int]
     lost: int
     spooled: int
@@ -39,16 +52,26 @@ class Health(msgspec.Struct):
     data: str | None = None
 
 
-def own() -> Health:
+def own(place: str = "1") -> Health:
     backlog = row_writer.backlog
+    age_s = backlog.age_s
     return Health(
         os.getpid(),
+        place,
         time.monotonic(),
         len(traffic.devices),
+        traffic.silent(time.time() - SILENT_S),
+        len(waiting_room),
         traffic.frames,
+        traffic.kinds,
         dict(traffic.rejected),
+        dict(traffic.refused),
         row_writer.written,
+        dict(row_writer.accepted),
+        row_writer.writes.counts,
+        row_writer.writes.total_s,
         backlog.waiting,
+        time.time() - age_s if age_s else None,
         dict(row_writer.rejected),
         backlog.lost,
         backlog.spooled,
@@ -61,13 +84,23 @@ def own() -> Health:
     )
 
 
+def well(all_of_them: Sequence[Health], expected: int = 1) -> bool:
+    """Whether all is as it should be, as far as a stranger is told."""
+    now = time.time()
+    hang = any(each.asking_since and now - each.asking_since > SLOW_S for each in all_of_them)
+    fail = any(each.failing_since or each.spool_fails for each in all_of_them)
+    return len(all_of_them) == expected and not hang and not fail
+
+
 def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]:
     """The lines of `/`: the sums, of the database the worst; and of several processes each."""
     sums = {
         "collector": "running",
         "devices connected": sum(each.devices for each in all_of_them),
+        **_if_any("devices waiting for staff", sum(each.guests for each in all_of_them)),
         "frames": sum(each.frames for each in all_of_them),
         "bad frames": _by_reason(each.bad_frames for each in all_of_them),
+        "refused": _by_reason(each.refused for each in all_of_them),
         "rows written": sum(each.written for each in all_of_them),
         "rows waiting": sum(each.waiting for each in all_of_them),
         "rows rejected": _by_reason(each.rejected for each in all_of_them),
@@ -81,6 +114,10 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         return sums
     each_by_itself = {f"process {each.pid}": _one(each) for each in all_of_them}
     return sums | {"processes": f"{len(all_of_them)} of {expected}"} | each_by_itself
+
+
+def _if_any(name: str, count: int) -> dict[str, object]:
+    return {name: count} if count else {}
 
 
 def _one(each: Health) -> str:

@@ -151,7 +151,14 @@ class DayTotal(models.Model):
 
 
 class Device(models.Model):
-    """A Shelly that has been here: what it says of itself, and what staff call it."""
+    """A Shelly that has been here: what it says of itself, what staff call it, and if it may."""
+
+    class Admission(models.TextChoices):
+        """What staff have decided; with ADMISSION=open a device is accepted by itself."""
+
+        ACCEPTED = "accepted", "accepted"
+        WAITING = "waiting", "waits"
+        BLOCKED = "blocked", "blocked"
 
     device_id = models.CharField("id", max_length=100, unique=True, editable=False)
     name = models.CharField(
@@ -168,6 +175,21 @@ class Device(models.Model):
     connected = models.BooleanField(
         default=False, editable=False, help_text="By the word of the process that heard it last."
     )
+    admission = models.CharField(
+        max_length=10,
+        choices=Admission,
+        default=Admission.ACCEPTED,
+        db_default=Admission.ACCEPTED,
+        editable=False,
+    )
+    token_hash = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    says = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="What it said while it waited.",
+    )
 
     class Meta:
         db_table = "devices"
@@ -175,6 +197,17 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.reported_name or self.device_id
+
+
+class Access(Device):
+    """The same devices, where staff decide whether they may speak."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "device's access"
+        verbose_name_plural = "access of devices"
+        ordering = ("-admission", "device_id")  # who waits comes first
+        default_permissions = ("change", "view")
 
 
 class Channel(models.Model):

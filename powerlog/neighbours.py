@@ -34,14 +34,19 @@ class Neighbours:
     def __init__(self) -> None:
         self.others: list[Health] = []
         self.expected = 1
+        self.place = "1"
         self._left = threading.Event()
         self._fails = False
 
     def meet(self, own: Path, expected: int) -> None:
         """Tell them how we are, in this file, and listen to them, from now on."""
-        self.expected = expected
+        self.expected, self.place = expected, own.name
         self._thread = threading.Thread(target=self._meet, args=[own], daemon=True)
         self._thread.start()
+
+    def everybody(self) -> list[Health]:
+        """How this process is, and the others, in the order of their ids."""
+        return sorted([health.own(self.place), *self.others], key=lambda each: each.pid)
 
     def leave(self, own: Path) -> None:
         """Tell no more. Who leaves last takes the folder along."""
@@ -59,7 +64,7 @@ class Neighbours:
     def exchange(self, own: Path) -> None:
         new = own.with_suffix(".new")
         try:
-            new.write_bytes(msgspec.json.encode(health.own()))
+            new.write_bytes(msgspec.json.encode(health.own(self.place)))
             new.replace(own)  # so that nobody reads half of it
             self.others = list(_told(own))
             self._fails = False

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from csp.constants import HEADER
+from csp.utils import build_policy
 from django.db import (
     DEFAULT_DB_ALIAS,
     InterfaceError,
@@ -35,7 +37,9 @@ PAGE_LIMIT_S = 30.0  # longer than any statement; only a database that hangs get
 def unavailable(missing_tables: bool = False) -> HttpResponse:
     """The page itself: without request, session and user, for those are in the database."""
     text = render_to_string("503.html", {"missing_tables": missing_tables})
-    return HttpResponse(text, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+    # Its policy as well: in_time() is outside of the middleware that sees to that.
+    headers = {"Retry-After": str(RETRY_AFTER_S), HEADER: build_policy()}
+    return HttpResponse(text, status=503, headers=headers)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

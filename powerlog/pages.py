@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -128,8 +129,9 @@ def _asked_meters(request: HttpRequest) -> Sequence[Meter]:
 
 def _welcome(request: HttpRequest) -> HttpResponse:
     scheme = "wss" if request.is_secure() else "ws"
+    token = "/ and then WS_TOKEN" if settings.WS_TOKEN else ""
     context = {
-        "address": f"{scheme}://{request.get_host()}/ws",
+        "address": f"{scheme}://{request.get_host()}/ws{token}",
         "devices": Device.objects.count(),
         "now": timezone.now(),
         "version": live.of_all(timezone.now())["version"],

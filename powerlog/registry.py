@@ -9,15 +9,18 @@ each device is kept, of devices that have gone up to MAX_GONE.
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
 from powerlog.about import About
+from powerlog.admission import admission, keep, kept, read
 from powerlog.batches import WRITER, Meter
 from powerlog.channel import Own
 from powerlog.device_rows import Facts, own_settings, store_facts
 from powerlog.peer import Peer
+from powerlog.waiting_room import waiting_room
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +33,13 @@ STOP_LIMIT_S = 2.0
 
 
 class Registry:
-    """own has what staff have set for single channels; replaced as a whole, never changed."""
+    """own has what staff have set for single channels; replaced as a whole, never changed.
+
+    doors_changed is called in the registry's thread when staff have decided on who may speak.
+    """
 
     def __init__(self) -> None:
+        self.doors_changed: Callable[[], object] = lambda: None
         self.own: Mapping[Meter, Own] = {}
         self._here: dict[str, Facts] = {}
         self._news: dict[str, Facts] = {}  # not yet in the database
@@ -42,6 +49,7 @@ class Registry:
         self._reload_at = self._heard_at = 0.0
 
     def start(self) -> None:
+        admission.replace(kept(settings.SPOOL_DIR))
         self._thread = threading.Thread(target=self._keep, name="registry", daemon=True)
         self._thread.start()
 
@@ -97,14 +105,21 @@ class Registry:
         news = self._take(now)
         try:
             store_facts(news)
+            waiting_room.store(now)
             if now - self._reload_at >= RELOAD_S:
                 self.own = own_settings()
+                self._reload_doors()
                 self._reload_at = now
         except (DatabaseError, InterfaceError):
             # The writer says that the database is away; here all is tried again.
             connections[WRITER].close()
             with self._lock:
                 self._news = {facts.device_id: facts for facts in news} | self._news
+
+    def _reload_doors(self) -> None:
+        if admission.replace(read()):
+            keep(admission.policy, settings.SPOOL_DIR)
+            self.doors_changed()
 
     def _take(self, now: float) -> list[Facts]:
         with self._lock:

@@ -66,6 +66,7 @@ from powerlog.frame import Frame, Reading, RecordedMinute
 from powerlog.runs import Run
 
 PROOF = 0.2  # rule 7
+MAX_CHANNELS = 64  # of a device on one connection; far more than any has
 LONGEST_GAP_MIN = 7 * 24 * 60
 # Small loads are counted in quanta of about 213 mWh: 4.4 W can read as 0, 0 and 12.8 W.
 QUANTUM_MWH = 250.0
@@ -73,7 +74,7 @@ Due = Sample | Run
 
 
 class Sampler:
-    """The state of one connection, which usually is one device; a gateway may speak for several."""
+    """The state of one connection."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -113,6 +114,7 @@ class Sampler:
         named = (reading.channel for reading in frame.readings)
         unknown = (key for key in named if key not in device.channels)
         new = [key for key in unknown if self._wants(frame.device_id, key)]
+        del new[max(0, MAX_CHANNELS - len(device.channels)) :]
         for key in new:
             device.channels[key] = Channel(frame.device_id, key)
         return new
@@ -132,7 +134,8 @@ class Sampler:
         for reading in frame.readings:
             channel = device.channels.get(reading.channel)
             if channel is None:
-                if not self._wants(frame.device_id, reading.channel):
+                full_up = len(device.channels) >= MAX_CHANNELS
+                if full_up or not self._wants(frame.device_id, reading.channel):
                     continue
                 channel = Channel(frame.device_id, reading.channel)
                 device.channels[reading.channel] = channel

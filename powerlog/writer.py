@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
 from powerlog.backlog import Backlog
+from powerlog.histogram import Histogram
 from powerlog.past import recall
 from powerlog.recalls import Meter, Recalls
 from powerlog.sampler import Due, Past, Sample
@@ -51,8 +52,9 @@ NOBODY: Meter = ("", "")  # asked for when there is nothing to write, to see tha
 class RowWriter:
     """The backlog, and the threads that empty it into `store`.
 
-    written counts new rows since the start of the process, rejected those that no table would
-    take, by the reason. failing_since is the Unix time at which the database stopped taking rows,
+    written counts new rows since the start of the process, accepted what was submitted, by its
+    source, rejected what no table would take, by the reason; writes is how long the database took
+    for a batch. failing_since is the Unix time at which the database stopped taking rows,
     None while it takes them; asking_since is when the statement in progress began; last_write_at
     when the last batch went in, None before the first.
     """
@@ -76,6 +78,8 @@ class RowWriter:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self.written = 0
         self.rejected: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        self.writes = Histogram()
         self.failing_since: float | None = None
         self.asking_since: float | None = None
         self.last_write_at: float | None = None
@@ -93,6 +97,7 @@ class RowWriter:
     def submit(self, due: Sequence[Due]) -> None:
         """Accept these rows and runs. Never waits, never raises."""
         if sound := [each for each in due if not self._rejects(each)]:
+            self.accepted.update(each.source for each in sound if isinstance(each, Sample))
             self.start()
             self.backlog.add(sound)
 
@@ -216,6 +221,7 @@ class RowWriter:
         self.written += new
         if part:
             self.last_write_at = time.time()
+            self.writes.note(self.last_write_at - (self.asking_since or self.last_write_at))
         if self.failing_since is not None:
             away_s, self.failing_since = time.time() - self.failing_since, None
             logger.warning(

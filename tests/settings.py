@@ -5,6 +5,7 @@ import tempfile
 
 os.environ |= dict.fromkeys(
     (
+        "ADMISSION",
         "ALLOWED_HOSTS",
         "BEHIND_PROXY",
         "CHANNELS",
@@ -12,10 +13,17 @@ os.environ |= dict.fromkeys(
         "CURRENCY",
         "DEBUG",
         "KEEP_DAYS",
+        "HSTS_SECONDS",
         "MAX_BLIND_GAP_MIN",
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "MAX_FRAMES_PER_S",
+        "METRICS_TOKEN",
         "POWER_THRESHOLD_W",
         "SPOOL_MAX_ROWS",
+        "STATUS_DETAILS",
         "TIME_ZONE",
+        "WS_ALLOWED_ORIGINS",
+        "WS_TOKEN",
     ),
     "",
 )

@@ -55,13 +55,10 @@ async def test_the_address_may_end_in_a_slash_or_a_query(dial: Dial, path: str) 
 
 
 @pytest.mark.parametrize("path", ["/", "/wss", "/ws/other/deep", "/admin/"])
-async def test_a_socket_to_any_other_address_is_refused(
-    path: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_socket_to_any_other_address_is_refused(path: str) -> None:
     socket = WebsocketCommunicator(application, path)
     accepted, _ = await socket.connect()
     assert not accepted
-    assert "devices dial /ws" in caplog.records[-1].getMessage()
 
 
 async def test_the_opening_of_a_real_session_makes_one_row(dial: Dial, rows: list[Sample]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import time_machine
 
-from powerlog.health import Health, lines
+from powerlog.health import Health, lines, well
+from powerlog.histogram import WITHIN_S
 
 NOW = 1_750_000_000.0
 
@@ -18,12 +19,15 @@ def _now() -> Iterator[None]:
 
 def process(pid: int, **known: object) -> Health:
     """A process that has nothing, but what is said here."""
-    counts = dict.fromkeys(("devices", "frames", "written", "waiting", "lost", "spooled"), 0)
-    times = ("spooled_since", "asking_since", "failing_since", "last_write_at")
-    nothing = (
-        counts | dict.fromkeys(times) | {"bad_frames": {}, "rejected": {}, "spool_fails": False}
+    counts = dict.fromkeys(
+        ("devices", "silent", "guests", "frames", "written", "waiting", "lost", "spooled"), 0
     )
-    return Health(pid=pid, at=0.0, **(nothing | known))
+    times = ("waiting_since", "spooled_since", "asking_since", "failing_since", "last_write_at")
+    words = ("kinds", "bad_frames", "refused", "by_source", "rejected")
+    writes = {"write_counts": [0] * (len(WITHIN_S) + 1), "write_s": 0.0}
+    nothing = counts | dict.fromkeys(times) | {word: {} for word in words} | writes
+    told = nothing | {"pid": pid, "place": str(pid), "at": 0.0, "spool_fails": False} | known
+    return Health(**told)
 
 
 def test_the_counts_of_all_are_added_up_and_each_has_a_line() -> None:
@@ -77,3 +81,17 @@ def test_the_size_of_the_data_is_said_by_whoever_knows_it() -> None:
     unknown, known = process(1), process(2, data="1.4 GB, 12 MB a day")
     assert "data" not in lines([unknown])
     assert lines([unknown, known])["data"] == "1.4 GB, 12 MB a day"
+
+
+def test_who_waits_for_staff_is_said_where_there_is_anybody() -> None:
+    assert "devices waiting for staff" not in lines([process(1)])
+    assert lines([process(1, guests=2), process(2, guests=1)])["devices waiting for staff"] == 3
+
+
+def test_a_stranger_is_told_whether_all_is_well() -> None:
+    good = process(1, asking_since=NOW - 1, last_write_at=NOW)
+    assert well([good])
+    assert not well([good], 2)
+    assert not well([good, process(2, failing_since=NOW - 1)], 2)
+    assert not well([good, process(2, asking_since=NOW - 11)], 2)
+    assert not well([good, process(2, spool_fails=True)], 2)

@@ -1,14 +1,19 @@
 """What a connection holds in memory, as far as it can be seen without a server."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.conf import settings as configured
 
 from powerlog import limits
 from powerlog.limits import (
-    MAX_MESSAGE,
+    BURST_S,
+    FIRST_FRAME_S,
     MAX_WAITING,
     MESSAGE_OVERHEAD,
     DeviceSocket,
@@ -77,7 +82,7 @@ def test_a_socket_whose_messages_are_handled_is_always_read(
 
 
 def test_a_closed_socket_is_not_waited_for(socket: DeviceSocket, later: Later) -> None:
-    socket.onMessage(b"x" * MAX_MESSAGE, False)
+    socket.onMessage(b"x" * MAX_WAITING, False)
     socket.state = socket.STATE_CLOSED
     later.pop()()
     assert later == []
@@ -157,3 +162,103 @@ async def test_an_answer_whose_end_was_never_said_is_cut_off(
     assert is_cut_off(page) is not bool(finished)
     page.channel = None  # the connection is lost
     page.answered(asyncio.get_running_loop().create_future())
+
+
+BURST = int(BURST_S * configured.MAX_FRAMES_PER_S)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=0.0)  # when the socket opened
+    later = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
+    monkeypatch.setattr(limits, "time", later)
+    return clock
+
+
+@pytest.fixture
+def cut(socket: DeviceSocket, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+    """Codes and reasons with which the socket was closed."""
+    told: list[tuple[int, str]] = []
+
+    def send_close(code: int, reasonUtf8: bytes, isReply: bool) -> None:
+        socket.state = socket.STATE_CLOSING
+        told.append((code, reasonUtf8.decode()))
+
+    socket.failedByMe = False
+    monkeypatch.setattr(socket, "sendCloseFrame", send_close)
+    return told
+
+
+def heard(socket: DeviceSocket, frames: int) -> int:
+    """How many of so many frames get to the application."""
+    before = socket.application_queue.qsize()
+    for _ in range(frames):
+        socket.onMessage(b"{}", False)
+    return socket.application_queue.qsize() - before
+
+
+def test_a_burst_of_two_thousand_frames_is_heard_and_one_more_ends_the_socket(
+    socket: DeviceSocket, later: Later, clock: SimpleNamespace, cut: list[Any]
+) -> None:
+    assert BURST == 2000
+    assert heard(socket, BURST) == BURST
+    assert not cut
+    assert heard(socket, 50) == 0
+    assert cut == [(1008, "more than 200 frames a second")]
+
+
+def test_after_a_burst_so_many_a_second_go_on_for_ever(
+    socket: DeviceSocket, later: Later, clock: SimpleNamespace, cut: list[Any]
+) -> None:
+    heard(socket, BURST)
+    for _ in range(100):
+        clock.now += 1.001
+        assert heard(socket, 200) == 200
+    clock.now += 1
+    heard(socket, 250)
+    assert len(cut) == 1
+
+
+def test_a_good_device_behind_a_network_that_stalled_is_heard_all_at_once(
+    socket: DeviceSocket, later: Later, clock: SimpleNamespace, cut: list[Any]
+) -> None:
+    for _ in range(5):
+        clock.now += 3600  # an hour of thirty frames a minute
+        assert heard(socket, 1800) == 1800
+    assert not cut
+
+
+def test_pings_and_pieces_of_messages_are_frames_too(
+    socket: DeviceSocket, clock: SimpleNamespace, cut: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits.QuickSocket, "onFrameBegin", lambda _: None)
+    for number in range(BURST + 1):
+        ping = SimpleNamespace(opcode=9, fin=True)
+        piece = SimpleNamespace(opcode=1, fin=False)
+        socket.current_frame = ping if number % 2 else piece
+        socket.onFrameBegin()
+    assert [code for code, _ in cut] == [1008]
+
+
+def test_a_whole_message_is_counted_once_whichever_way_it_is_read(
+    socket: DeviceSocket, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits.QuickSocket, "onFrameBegin", lambda _: None)
+    socket.current_frame = SimpleNamespace(opcode=1, fin=True)
+    socket.onFrameBegin()
+    assert socket.left == BURST
+
+
+@pytest.mark.parametrize(
+    ("speaks", "since_s", "ended"),
+    [(False, 0, 0), (False, FIRST_FRAME_S + 1, 1), (True, FIRST_FRAME_S + 1, 0)],
+)
+def test_who_never_says_a_word_is_ended_after_a_minute(
+    socket: DeviceSocket, cut: list[Any], speaks: bool, since_s: float, ended: int
+) -> None:
+    socket.socket_opened, socket.last_ping = time.time() - since_s, time.time()
+    socket.server = SimpleNamespace(websocket_timeout=-1, ping_interval=1e9)
+    if speaks:
+        socket.onMessage(b"{}", False)
+    socket.check_timeouts()
+    assert cut == ended * [(1008, "no message for 60 s")]

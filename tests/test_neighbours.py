@@ -19,8 +19,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(neighbours, "time", clock)
     real = health.own
 
-    def own() -> health.Health:
-        told = real()
+    def own(place: str) -> health.Health:
+        told = real(place)
         told.pid, told.at = clock.pid, clock.now
         return told
 

@@ -201,3 +201,16 @@ def test_what_was_learned_last_is_told_when_it_stops(registry: Registry) -> None
     registry.gone(PUMP)
     registry.stop(limit_s=20)
     assert Device.objects.get().connected is False
+
+
+@pytest.mark.parametrize(("mode", "state"), [("open", "accepted"), ("approve", "waiting")])
+def test_a_device_that_staff_have_deleted_is_a_new_one(
+    registry: Registry, settings: Any, mode: str, state: str
+) -> None:
+    settings.ADMISSION = mode
+    Device.objects.create(device_id="kept", admission=Device.Admission.BLOCKED)
+    for device_id in (PUMP, "kept"):
+        registry.met(device_id, peer(0))
+    registry.exchange(T0)
+    admissions = dict(Device.objects.values_list("device_id", "admission"))
+    assert admissions == {PUMP: state, "kept": "blocked"}

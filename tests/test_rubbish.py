@@ -102,6 +102,14 @@ async def ended(reader: asyncio.StreamReader) -> None:
             pass
 
 
+async def gone(writer: asyncio.StreamWriter) -> None:
+    """The server has cut off who does not listen."""
+    while True:
+        await writer.drain()
+        writer.write(wire(PING, b"x"))
+        await asyncio.sleep(0.05)
+
+
 class Crowd:
     """The bad clients of a server; their sockets stay open to the end where they are let."""
 
@@ -141,11 +149,14 @@ class Crowd:
         await within_patience(reader.readuntil(b"\x8a\x07the end"))
         writer.close()
 
-    async def pings(self, count: int) -> None:
-        """And takes none of the answers."""
+    async def floods(self, data: bytes) -> None:
+        """Says far more than anybody may, takes none of the answers, and is cut off."""
         _, writer = await self.opens()
         writer.transport.pause_reading()
-        writer.write(wire(PING, b"x" * 125) * count)
+        writer.write(data)
+        with suppress(ConnectionError):
+            await within_patience(writer.drain())
+            await within_patience(gone(writer))
 
     async def says_too_much(self, size: int, pieces: int) -> None:
         self.count += 1
@@ -194,9 +205,10 @@ def everything(crowd: Crowd) -> list[Coroutine[Any, Any, Any]]:
         *(crowd.says_at_once(asking(*USUAL)) for _ in range(100)),
         *(crowd.breaks(wire(TEXT, b"x", length=2**40)) for _ in range(20)),
         # Floods
-        crowd.says(*["x"] * 20_000),
-        crowd.says(*[FLOOD] * 100_000),
-        crowd.pings(50_000),
+        crowd.floods(wire(TEXT, b"x") * 20_000),
+        crowd.floods(wire(TEXT, FLOOD.encode()) * 100_000),
+        crowd.floods(wire(TEXT, b"", fin=False) + wire(0, b"", fin=False) * 20_000),
+        crowd.floods(wire(PING, b"x" * 125) * 50_000),
     ]
 
 
@@ -251,6 +263,6 @@ async def test_daphne_by_itself_has_the_same_limits(tmp_path: Path) -> None:
             await crowd.says_at_once(but("Daphne-Root-Path: /é"))
             await asyncio.gather(*too_long(crowd))
         assert server.status()["bad frames"] == "4 (4 too long)"
-        assert server.output.count("exceeds payload limit of 1048576 octets") == 4
+        assert server.output.count("exceeds payload limit of 65536 octets") == 4
         assert server.stop() == 0
     assert "Traceback" not in server.output

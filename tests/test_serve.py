@@ -16,6 +16,7 @@ from django.db import (
     OperationalError,
     ProgrammingError,
 )
+from django.test import RequestFactory
 
 from powerlog.management.commands import serve
 from powerlog.management.commands.serve import (
@@ -124,7 +125,7 @@ def test_what_it_sets_up_it_says_and_the_password_only_once() -> None:
 @pytest.mark.django_db
 def test_the_first_staff_user_is_admin_with_a_password_that_works() -> None:
     password = create_first_staff_user()
-    user = authenticate(username="admin", password=password)
+    user = authenticate(RequestFactory().post("/"), username="admin", password=password)
     assert user is not None
     assert user.is_superuser
     assert len(password or "") >= 16
@@ -186,3 +187,11 @@ def test_it_says_what_to_type_into_the_shelly_and_where_the_pages_are(
 def test_fewer_processes_than_one_is_one_sentence(processes: int) -> None:
     with pytest.raises(CommandError, match=f"--processes is {processes}, but must be 1 or more"):
         call_command("serve", processes=processes)
+
+
+def test_with_a_token_it_says_so_and_does_not_show_it(settings: Any) -> None:
+    settings.WS_TOKEN = "the-token-of-all-devices"
+    out = io.StringIO()
+    Command(stdout=out).say_where("10.0.0.7", 5001)
+    assert "ws://10.0.0.7:5001/ws/ and then WS_TOKEN\n" in out.getvalue()
+    assert settings.WS_TOKEN not in out.getvalue()

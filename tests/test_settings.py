@@ -15,7 +15,7 @@ from powerlog.sampler import Rules
 
 ROOT = Path(__file__).parent.parent
 NAMES = re.findall(
-    r'(?:read|env\.str)\(\s*"([A-Z_]+)"', (ROOT / "collector_site/settings.py").read_text()
+    r'(?:read|secret|env\.str)\(\s*"([A-Z_]+)"', (ROOT / "collector_site/settings.py").read_text()
 )
 
 
@@ -45,6 +45,14 @@ def test_the_settings_are_all_found() -> None:
         "SPOOL_MAX_ROWS",
         "KEEP_DAYS",
         "BEHIND_PROXY",
+        "HSTS_SECONDS",
+        "WS_TOKEN",
+        "ADMISSION",
+        "STATUS_DETAILS",
+        "METRICS_TOKEN",
+        "WS_ALLOWED_ORIGINS",
+        "MAX_FRAMES_PER_S",
+        "MAX_CONNECTIONS_PER_ADDRESS",
     }
 
 
@@ -107,6 +115,14 @@ def test_a_dollar_in_a_value_is_a_dollar(key: str) -> None:
         ("KEEP_DAYS", "0"),
         ("KEEP_DAYS", "-1"),
         ("KEEP_DAYS", "a year"),
+        ("HSTS_SECONDS", "a year"),
+        ("WS_ALLOWED_ORIGINS", "tools.example.org"),
+        ("WS_ALLOWED_ORIGINS", "https://tools.example.org/page"),
+        ("WS_ALLOWED_ORIGINS", "*"),
+        ("STATUS_DETAILS", "staff"),
+        ("ADMISSION", "closed"),
+        ("MAX_FRAMES_PER_S", "0"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "-1"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_the_setting(
@@ -165,6 +181,45 @@ def test_sqlite_is_in_wal_mode_at_the_path_given() -> None:
     assert made["default"]["NAME"] == "/var/lib/collector/rows.sqlite3"
     assert "journal_mode=WAL" in made["default"]["OPTIONS"]["init_command"]
     assert settings.databases("sqlite:///x.sqlite3")["default"]["NAME"] == str(ROOT / "x.sqlite3")
+
+
+@pytest.mark.parametrize("value", ["too short", "geheim", "geheim-but with a space", "geheim/" * 9])
+def test_a_secret_that_is_none_is_named_and_not_repeated(value: str) -> None:
+    result = start("settings.DEBUG", METRICS_TOKEN=value)
+    assert result.returncode == 1
+    assert "METRICS_TOKEN must be 16 to 200 letters" in result.stderr
+    assert value not in result.stderr
+
+
+PRODUCTION = {
+    "SECRET_KEY": "as long as a key has to be, of many different letters: 0123456789",
+    "ALLOWED_HOSTS": "collector.example.org",
+    "BEHIND_PROXY": "on",
+    "HSTS_SECONDS": "31536000",
+    "DATABASE_URL": "sqlite:////nowhere/collector.sqlite3",
+}
+
+
+def test_the_settings_of_production_pass_djangos_own_check() -> None:
+    page = (ROOT / "docs/production.md").read_text()
+    assert all(f"{name}=" in page for name in PRODUCTION)
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO"],
+        cwd=ROOT,
+        env=os.environ
+        | dict.fromkeys(NAMES, "")
+        | PRODUCTION
+        | {"DJANGO_SETTINGS_MODULE": "collector_site.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_behind_tls_cookies_never_travel_in_clear() -> None:
+    show = "settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE"
+    assert start(show, SECRET_KEY="x", BEHIND_PROXY="on").stdout == "True True\n"
+    assert start(show, SECRET_KEY="x").stdout == "False False\n"
 
 
 def test_the_secret_key_is_made_once_and_kept_for_its_owner_only(

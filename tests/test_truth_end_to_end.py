@@ -54,6 +54,7 @@ def test_the_server_makes_of_a_life_what_the_rules_make_of_it(
     new_postgres: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHANNELS", "*")
+    monkeypatch.setenv("MAX_FRAMES_PER_S", "100000")  # hours pass in seconds
     url = new_postgres()
     assert manage("migrate", database_url=url).returncode == 0
     score = Score()

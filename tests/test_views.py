@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
 
+from powerlog.peer import Peer
 from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
@@ -31,7 +33,7 @@ def test_the_status_answers_without_a_database(client: Client) -> None:
 def test_the_status_counts_devices_frames_and_rows(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(traffic.devices, "pump", object())
+    monkeypatch.setitem(traffic.devices, "pump", SimpleNamespace(peer=Peer({})))
     rejected = Counter({"src is missing or not a string": 1, "not JSON": 2})
     monkeypatch.setattr(traffic, "rejected", rejected)
     monkeypatch.setattr(row_writer, "written", 1234)

@@ -1,5 +1,6 @@
-"""What staff see in Django's admin: lists of what was logged, the devices and their channels."""
+"""What staff see in Django's admin: lists of what was logged, the devices, and which may speak."""
 
+from powerlog.admin.access import AccessAdmin as AccessAdmin
 from powerlog.admin.devices import ChannelAdmin as ChannelAdmin
 from powerlog.admin.devices import DeviceAdmin as DeviceAdmin
 from powerlog.admin.logs import DayTotalAdmin as DayTotalAdmin

@@ -124,7 +124,7 @@ class Command(BaseCommand):
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.stdout.write(
             "Type into the Shelly, under Settings > Connectivity > Outbound WebSocket:\n"
-            f"  ws://{authority}/ws\n"
+            f"  ws://{authority}/ws{'/ and then WS_TOKEN' if settings.WS_TOKEN else ''}\n"
             f"Dashboard  http://{authority}{reverse('dashboard')}\n"
             f"Admin      http://{authority}{reverse('admin:index')}\n"
             "Ctrl-C stops the collector."

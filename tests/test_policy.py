@@ -1,0 +1,127 @@
+"""The pages in a real browser, under their policy: nothing is refused, the console stays empty."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from .knocking import dial, knock, power
+from .servers import PATIENCE_S, Server, running, serve, until
+
+CHROMIUM = shutil.which("chromium")
+LISTS = ("access", "powerlog", "run", "daytotal", "device", "channel")
+PAGES = (
+    "/dashboard/",
+    "/admin/",
+    "/admin/auth/user/",
+    "/admin/auth/user/1/change/",  # date pickers, and two lists to pick from
+    "/admin/auth/user/1/password/",
+    "/admin/auth/user/1/history/",
+    "/admin/auth/user/add/",
+    "/admin/auth/group/add/",
+    "/admin/password_change/",
+    *(f"/admin/powerlog/{name}/" for name in LISTS),
+    "/admin/powerlog/device/1/change/",
+    "/admin/powerlog/device/1/history/",
+    "/admin/powerlog/channel/1/change/",
+    "/status/",
+    "/admin/nothing/",
+)
+NOT_FOUND = "the server responded with a status of 404"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    tmp_path = tmp_path_factory.mktemp("policy")
+    url = f"sqlite:///{tmp_path}/collector.sqlite3"
+    with running(serve(url, tmp_path)) as server, dial(server) as device:
+        device.send(power("shellypro4pm-0a1b2c3d4e5f", 430.0))
+        until(server.rows)
+        yield server
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the browser has to complain about."""
+    return []
+
+
+@pytest.fixture
+def page(server: Server, said: list[str]) -> Iterator[Page]:
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):  # and not what else it has to recommend
+            said.append(f"{page.url}: {message.text}")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENCE_S)
+        page.on("console", complain)
+        page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
+        yield page
+        browser.close()
+
+
+def log_in(page: Page, server: Server) -> None:
+    password = server.output.partition("  admin / ")[2].split()[0]
+    page.goto(f"{server.url}/admin/login/?next=/dashboard/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", password)
+    page.click("[type=submit]")
+    page.wait_for_url("**/dashboard/**")
+
+
+def test_every_page_works_under_its_policy_with_an_empty_console(
+    page: Page, server: Server, said: list[str]
+) -> None:
+    log_in(page, server)
+    for path in PAGES:
+        page.goto(server.url + path)
+    assert [line for line in said if NOT_FOUND not in line] == []
+
+
+def test_the_widgets_of_the_admin_work(page: Page, server: Server, said: list[str]) -> None:
+    log_in(page, server)
+    page.goto(f"{server.url}/admin/auth/user/1/change/")
+    page.fill("#id_date_joined_0", "")
+    page.locator(".field-date_joined .datetimeshortcuts a").first.click()  # "Today"
+    assert page.input_value("#id_date_joined_0")
+    page.locator(".field-date_joined .date-icon").click()
+    page.locator(".calendarbox:visible .calendar td a").first.click()
+    page.fill("#id_user_permissions_input", "session")
+    page.locator("#id_user_permissions_from option").first.click()
+    page.click("#id_user_permissions_add")
+    page.click("[name=_continue]")
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    expect(page.locator("#id_user_permissions_to option")).to_have_count(1)
+    page.locator(".theme-toggle").first.click()
+    assert said == []
+
+
+def test_a_token_is_made_by_a_click(page: Page, server: Server, said: list[str]) -> None:
+    log_in(page, server)
+    page.goto(f"{server.url}/admin/powerlog/access/")
+    page.get_by_role("button", name="Make token").click()
+    address = page.locator("td code").inner_text()
+    path = address.partition(str(server.port))[2]
+    until(lambda: knock(server, path + "x") == 403 and knock(server, path) == 101)
+    page.goto(f"{server.url}/admin/powerlog/access/")
+    expect(page.get_by_role("button", name="Withdraw token")).to_be_visible()
+    assert said == []
+
+
+def test_what_the_policy_refuses_is_refused(page: Page, server: Server, said: list[str]) -> None:
+    log_in(page, server)
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "document.title = 'mine'";
+            document.body.append(script);
+        }"""
+    )
+    assert page.title() != "mine"
+    assert any("Content Security Policy" in line for line in said)

@@ -1,0 +1,127 @@
+"""The waiting room: who is listed, with what, and that no crowd of invented ids fills anything."""
+
+import pytest
+
+from powerlog import waiting_room as module
+from powerlog.about import About
+from powerlog.frame import Frame, Reading
+from powerlog.models import Device
+from powerlog.once import once
+from powerlog.peer import Peer
+from powerlog.waiting_room import PLACES, STALE, STORE_S, WaitingRoom
+
+from .frames import PUMP, T0
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writer"])
+States = Device.Admission
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet() -> None:
+    once._said.clear()
+
+
+@pytest.fixture
+def room() -> WaitingRoom:
+    return WaitingRoom()
+
+
+def peer(device_id: str = PUMP, at: float = T0) -> Peer:
+    made = Peer({"client": ("192.0.2.7", 5555)})
+    made.device_id, made.heard_at = device_id, at
+    return made
+
+
+def says(room: WaitingRoom, who: Peer, **frame: object) -> bool:
+    return room.hear(who, Frame(who.device_id or "", **frame))
+
+
+def crowd(room: WaitingRoom, count: int, at: float = T0, name: str = "invented") -> int:
+    """How many of so many found a place in memory."""
+    return sum(says(room, peer(f"{name}-{number}", at)) for number in range(count))
+
+
+def test_staff_see_address_model_and_what_it_says(room: WaitingRoom) -> None:
+    readings = (Reading("switch:0", apower_w=0.0), Reading("switch:2", apower_w=430.5))
+    who = peer()
+    says(room, who, readings=readings)
+    says(room, who, about=About("Pro4PM", "1.6.2", "Pump house"))
+    says(room, who, about=About(channels={"switch:2": "Pump"}))
+    room.store(T0)
+    device = Device.objects.get()
+    assert (device.device_id, device.address, device.admission) == (PUMP, "192.0.2.7", "waiting")
+    assert (device.model, device.firmware, str(device)) == ("Pro4PM", "1.6.2", "Pump house")
+    assert device.says == "switch:0 0 W, switch:2 430.5 W"
+
+
+def test_the_list_is_brought_up_to_date_every_few_seconds(room: WaitingRoom) -> None:
+    who = peer()
+    says(room, who)
+    room.store(T0)
+    says(room, who, readings=(Reading("switch:1", apower_w=7.0),))
+    room.store(T0 + STORE_S - 1)
+    assert Device.objects.get().says == ""
+    room.store(T0 + STORE_S)
+    device = Device.objects.get()
+    assert (device.says, device.last_seen_at.timestamp()) == ("switch:1 7 W", T0 + STORE_S)
+    assert device.first_seen_at.timestamp() == T0
+
+
+def test_what_staff_decided_a_moment_ago_stays(room: WaitingRoom) -> None:
+    for state in (States.ACCEPTED, States.BLOCKED):
+        Device.objects.create(device_id=state, admission=state, address="198.51.100.1")
+        says(room, peer(state))
+    room.store(T0)
+    kept = Device.objects.values_list("device_id", "admission", "address")
+    assert {*kept} == {(s, s, "198.51.100.1") for s in (States.ACCEPTED, States.BLOCKED)}
+
+
+def test_a_flood_of_invented_ids_fills_neither_memory_nor_table(
+    room: WaitingRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert crowd(room, 5 * PLACES) == PLACES == len(room)
+    room.store(T0)
+    for number in range(3):  # as many processes with as many again
+        another = WaitingRoom()
+        crowd(another, PLACES, name=f"more-{number}")
+        another.store(T0)
+    assert Device.objects.count() == PLACES
+    assert caplog.messages == ["the waiting room is full: 200 devices wait for staff"]
+
+
+def test_a_place_of_one_that_is_not_connected_any_more_is_given_away(room: WaitingRoom) -> None:
+    crowd(room, PLACES)
+    room.store(T0)
+    Device.objects.create(device_id="accepted-long-ago")
+    later, after = WaitingRoom(), T0 + STALE.total_seconds() + 1
+    says(later, peer(at=after))
+    later.store(after)
+    assert {*Device.objects.values_list("device_id", flat=True)} == {PUMP, "accepted-long-ago"}
+
+
+def test_who_leaves_makes_place_and_keeps_its_line(room: WaitingRoom) -> None:
+    guests = [peer(f"invented-{number}") for number in range(PLACES)]
+    assert all(says(room, guest) for guest in guests)
+    room.store(T0)
+    assert not says(room, peer())
+    room.leave(guests[0])
+    room.leave(peer("never-here"))
+    assert says(room, peer())
+    assert Device.objects.filter(device_id="invented-0").exists()
+
+
+def test_of_two_sockets_of_one_id_the_newest_has_its_place(room: WaitingRoom) -> None:
+    old, new = peer(), peer()
+    says(room, old)
+    says(room, new)
+    room.leave(old)
+    assert len(room) == 1
+    room.leave(new)
+    assert len(room) == 0
+
+
+def test_what_it_says_is_cut_to_what_fits(room: WaitingRoom) -> None:
+    readings = tuple(Reading(f"rgbcct:{n}", apower_w=1e11 / 3) for n in range(1000, 1100))
+    says(room, peer(), readings=readings)
+    room.store(T0)
+    assert 0 < len(Device.objects.get().says) <= module.LONGEST_SAYING
