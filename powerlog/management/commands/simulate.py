@@ -11,12 +11,13 @@ import random
 import re
 import signal
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, FileType
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote, urlencode, urlsplit
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
@@ -24,6 +25,7 @@ from websockets.uri import parse_uri
 
 from powerlog.simulator import SimulatedShelly
 
+HOME = "ws://127.0.0.1:5000/ws"
 FIRST_DELAY_S = 1.0
 MAX_DELAY_S = 60.0
 PROGRESS_S = 10.0
@@ -122,12 +124,31 @@ class Command(BaseCommand):
     requires_system_checks = []  # noqa: RUF012 (Django's own attribute)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        url = "ws://127.0.0.1:5000/ws"
-        parser.add_argument("--url", default=url, help=f"where the devices dial ({url})")
+        parser.add_argument("--url", default=HOME, help=f"where the devices dial ({HOME})")
         parser.add_argument("--devices", default=1, type=int, help="how many there are (1)")
-        parser.add_argument("--token", help="goes into the URL as ?token=…")
+        parser.add_argument(
+            "--token", help="goes into the URL as ?token=…; the list of processes shows it"
+        )
+        parser.add_argument(
+            "--token-file",
+            type=FileType(),
+            help="has the token in its first line, out of sight; - is the standard input",
+        )
 
-    def handle(self, *args: Any, url: str, devices: int, token: str | None, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        url: str,
+        devices: int,
+        token: str | None,
+        token_file: TextIO | None,
+        **options: Any,
+    ) -> None:
+        if token_file:
+            with token_file:
+                token = token_file.readline().strip()
+        elif token is None and url == HOME:
+            token = settings.WS_TOKEN  # and to nobody else but the collector that has it
         if devices < 1:
             raise CommandError("--devices must be 1 or more.")
         refuse_unless_dialable(url)
