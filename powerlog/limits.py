@@ -131,6 +131,9 @@ class DeviceSocket(QuickSocket):
             Entrance.tally.leave(getattr(self.transport.getPeer(), "host", ""))
         super().connectionLost(reason)
 
+    def __repr__(self) -> str:
+        return f"<WebSocket of {self.client_addr}>"  # Daphne's has the path, with the token
+
     def stopProducing(self) -> None:
         """The connection is lost; Twisted wants to say so."""
 

@@ -164,6 +164,11 @@ async def test_an_answer_whose_end_was_never_said_is_cut_off(
     page.answered(asyncio.get_running_loop().create_future())
 
 
+def test_a_warning_about_a_socket_does_not_show_what_it_dialled(socket: DeviceSocket) -> None:
+    socket.path = b"/ws/s3cret"
+    assert repr(socket) == "<WebSocket of ['198.51.100.7', 4711]>"
+
+
 BURST = int(BURST_S * configured.MAX_FRAMES_PER_S)
 
 
