@@ -185,7 +185,7 @@ def test_sqlite_is_in_wal_mode_at_the_path_given() -> None:
 
 @pytest.mark.parametrize("value", ["too short", "geheim", "geheim-but with a space", "geheim/" * 9])
 def test_a_secret_that_is_none_is_named_and_not_repeated(value: str) -> None:
-    result = start("settings.DEBUG", METRICS_TOKEN=value)
+    result = start("settings.DEBUG", SECRET_KEY="x", METRICS_TOKEN=value)
     assert result.returncode == 1
     assert "METRICS_TOKEN must be 16 to 200 letters" in result.stderr
     assert value not in result.stderr
