@@ -48,11 +48,6 @@ class Plot:
     height: int = HEIGHT
 
     @property
-    def has_labels(self) -> bool:
-        """Of very many runs none is so wide that a label could be pointed at."""
-        return len(self.runs) <= MOST_LABELS
-
-    @property
     def kinds(self) -> set[str]:
         """What a legend has to explain."""
         kinds = {source for source, path in self.paths.items() if path}
@@ -68,7 +63,7 @@ def plot(day: MeterDay, window: Span) -> Plot:
         width=window.minutes,
         paths=_paths(rows, window, scale.top),
         bands=_bands(day.runs, window),
-        runs=[band for run in day.runs if (band := _run_band(run, window))],
+        runs=_run_bands(day.runs, window),
         gaps=[band for gap in day.gaps if (band := _gap_band(gap, window))],
         watts=scale.labels("W"),
         times=axes.times(window),
@@ -113,14 +108,21 @@ def _bands(runs: Sequence[KnownRun], window: Span) -> str:
     return "".join(shapes)
 
 
-def _run_band(run: KnownRun, window: Span) -> Band | None:
-    part = Span(run.span.start, max(run.until, run.span.start + MINUTE / 60)).clip(window)
-    if part is None:
-        return None
-    end = words.clock(run.until, seconds=True) if not run.is_open else "…"
-    label = words.clock(run.span.start, seconds=True) + words.DASH + end
-    label = f"{label}, {words.duration(run.seconds)}, {words.energy(run.wh)}"
-    return _band(part, window, label, run.run.pk)
+def _run_bands(runs: Sequence[KnownRun], window: Span) -> list[Band]:
+    """Of very many runs none is so wide that a label could be pointed at."""
+    bands, has_labels = [], len(runs) <= MOST_LABELS
+    for run in runs:
+        end = max(run.until, run.span.start + MINUTE / 60)  # a momentary one is to be seen, too
+        if part := Span(run.span.start, end).clip(window):
+            bands.append(_band(part, window, _label(run) if has_labels else "", run.run.pk))
+    return bands
+
+
+def _label(run: KnownRun) -> str:
+    start = words.clock(run.span.start, seconds=True)
+    end = "\u2026" if run.is_open else words.clock(run.until, seconds=True)
+    said = [f"{start}{words.DASH}{end}", words.duration(run.seconds), words.energy(run.wh)]
+    return ", ".join(said)
 
 
 def _gap_band(gap: Span, window: Span) -> Band | None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from powerlog.localtime import DAY, MINUTE, Span, local_day
 from powerlog.meters import Meter
 from powerlog.models import DayTotal, PowerLog, Run, Silence
-from powerlog.spent import KnownRun, known
+from powerlog.spent import KnownRun, PastRun, known
 from powerlog.stats import Figures, figures
 
 WEEKS = 4
@@ -173,7 +173,8 @@ def _same_weekdays(
         for each in days
     ]
     runs = _of(Run, meter).filter(reduce(or_, inside)).order_by("started_at")
-    ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in runs]
+    past = map(PastRun._make, runs.values_list(*PastRun._fields))
+    ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in past]
     found = []
     for each in days:
         ran = [run for run in ended if run.run.started_at < each.end and run.until > each.start]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from powerlog.localtime import MINUTE, Span
 from powerlog.meters import Meter
@@ -26,6 +27,17 @@ class Spent:
         return Spent(self.seconds + other.seconds, self.wh + other.wh)
 
 
+class PastRun(NamedTuple):
+    """An ended run, as much of it as its figures need: a tenth of what a Run costs."""
+
+    started_at: datetime
+    ended_at: datetime
+    energy_wh: float
+    mean_w: float
+    peak_w: float
+    midnights: list[tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class KnownRun:
     """A run as far as it is known: it has come to `until`, and used so much by then.
@@ -33,7 +45,7 @@ class KnownRun:
     lag_s: for so long at its end the counter has not yet said what it used.
     """
 
-    run: Run
+    run: Run | PastRun
     until: datetime
     wh: float
     lag_s: float = 0.0

@@ -77,6 +77,11 @@ def test_an_open_run_ends_now_and_so_does_the_picture() -> None:
     assert picture.now == "50%"
 
 
+def test_of_very_many_runs_none_has_a_label() -> None:
+    bands = drawn(runs=[known_run(each, each + 1) for each in range(101)]).runs
+    assert {band.label for band in bands} == {""}
+
+
 def test_a_momentary_run_is_still_to_be_seen() -> None:
     (band,) = drawn(runs=[known_run(360, 360)]).runs
     assert band.width != "0%"
