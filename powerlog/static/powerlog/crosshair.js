@@ -21,7 +21,7 @@ class Crosshair {
     this.readout.textContent = box.dataset.hint;
     this.slider = box.appendChild(document.createElement("input"));
     Object.assign(this.slider, { type: "range", min: this.from, max: this.to - 1, step: 1 });
-    this.slider.value = kept.minute ?? this.to - 1;
+    this.slider.value = kept.minute ?? Math.min(this.to, Number(box.dataset.passed)) - 1;
     this.slider.setAttribute("aria-label", box.dataset.label);
     this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
     this.slider.addEventListener("focus", () => this.show(Number(this.slider.value)));
