@@ -12,6 +12,7 @@ from powerlog.day import MeterDay
 from powerlog.stats import ENOUGH_DAYS, Figures, usual
 
 ABOUT = 0.01  # a smaller difference is none
+MANY_TIMES = 3
 Way = Literal["", "up", "down", "same"]
 # Its label, which of the figures it is, and how that is said.
 Kind = tuple[str, Callable[[Figures], float | None], Callable[[float | None], str]]
@@ -78,10 +79,16 @@ def _card(kind: Kind, day: MeterDay) -> Card:
         return Card(label, say(value), say(usually), _("as usual"), "same")
     if not usually:
         return Card(label, say(value), say(usually), f"+{say(value)}", "up")
-    share = words.unit(abs(difference / usually) * 100, "%")
-    if difference > 0:
-        return Card(label, say(value), say(usually), f"+{share}", "up")
-    return Card(label, say(value), say(usually), f"{words.MINUS}{share}", "down")
+    way: Way = "up" if difference > 0 else "down"
+    return Card(label, say(value), say(usually), _change(value / usually), way)
+
+
+def _change(ratio: float) -> str:
+    """In per cent, as long as that can be pictured."""
+    if ratio >= MANY_TIMES:
+        return _("%(count)s times") % {"count": words.number(ratio, 0 if ratio >= 9.95 else 1)}
+    sign = "+" if ratio > 1 else words.MINUS
+    return sign + words.unit(abs(ratio - 1) * 100, "%")
 
 
 def comparison(day: MeterDay) -> str:

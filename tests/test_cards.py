@@ -56,6 +56,9 @@ def test_price_and_flow_make_cost_and_volume() -> None:
         (3000.0, "+20 %", "up"),
         (4500.0, "-20 %", "down"),
         (3610.0, "as usual", "same"),
+        (1201.0, "+200 %", "up"),
+        (1200.0, "3.0 times", "up"),
+        (150.0, "24 times", "up"),
         (0.0, "+1 h", "up"),
     ],
 )
