@@ -205,6 +205,10 @@ ROOT_URLCONF = "collector_site.urls"
 ASGI_APPLICATION = "collector_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+# What the pages themselves are written in. Of any other language Django would know a word here and
+# there; its readers get plain English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "powerlog" / "locale"]
 # Behind TLS a login comes from https:// and would count as foreign.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 # And there all of the site is: a browser that has been told so once never sends a cookie in clear.

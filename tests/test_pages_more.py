@@ -89,7 +89,7 @@ def test_numbers_and_dates_are_those_of_the_reader(staff: Client, now: datetime)
     german = {"accept-language": "de"}
     page = shown(staff.get(WELL, headers=german))
     assert "Freitag, 1. Mai 2026" in page
-    assert "Cost 0,19 EUR" in page
+    assert "Kosten 0,19 EUR" in page
     picture = staff.get(WELL, headers=german).content.decode()
     assert not re.search(r'(x|y|width|d)="[^"]*\d,\d', picture)
 
