@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PowerlogConfig(AppConfig):
     name = "powerlog"
-    verbose_name = "Power log"
+    verbose_name = _("Power log")

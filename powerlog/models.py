@@ -9,6 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class PowerLog(models.Model):
@@ -20,27 +21,27 @@ class PowerLog(models.Model):
     class Source(models.TextChoices):
         """How the row was obtained; the words of the sampler's rule 9."""
 
-        MEASURED = "measured", "measured"
-        DEVICE = "device", "the device's own record"
-        CARRIED = "carried", "carried over a short gap"
+        MEASURED = "measured", _("measured")
+        DEVICE = "device", _("the device's own record")
+        CARRIED = "carried", _("carried over a short gap")
 
-    timestamp = models.DateTimeField("minute", help_text="The start of the minute.")
-    device_id = models.CharField("device", max_length=100)
-    channel = models.CharField(max_length=20, help_text="The component key, such as switch:2.")
-    apower_w = models.FloatField("power (W)")
-    voltage_v = models.FloatField("voltage (V)")
-    current_a = models.FloatField("current (A)")
+    timestamp = models.DateTimeField(_("minute"), help_text=_("The start of the minute."))
+    device_id = models.CharField(_("device"), max_length=100)
+    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
+    apower_w = models.FloatField(_("power (W)"))
+    voltage_v = models.FloatField(_("voltage (V)"))
+    current_a = models.FloatField(_("current (A)"))
     energy_total_wh = models.FloatField(
-        "counter (Wh)", help_text="The device's energy counter at that moment."
+        _("counter (Wh)"), help_text=_("The device's energy counter at that moment.")
     )
     source = models.CharField(
         max_length=10, choices=Source, default=Source.MEASURED, db_default=Source.MEASURED
     )
-    created_at = models.DateTimeField("written", db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("written"), db_default=Now(), editable=False)
 
     class Meta:
         db_table = "power_logs"
-        verbose_name = "power log"
+        verbose_name = _("power log")
         ordering = ("-timestamp",)
         indexes = (
             models.Index(fields=["timestamp"], name="idx_power_logs_timestamp"),
@@ -62,34 +63,41 @@ class Run(models.Model):
     class End(models.TextChoices):
         """How it ended; the words of the sampler's rule 12."""
 
-        OPEN = "", "not ended"
-        STOPPED = "stopped", "stopped"
-        LOST_CONTACT = "lost contact", "lost contact"
+        OPEN = "", _("not ended")
+        STOPPED = "stopped", _("stopped")
+        LOST_CONTACT = "lost contact", _("lost contact")
 
-    device_id = models.CharField("device", max_length=100)
-    channel = models.CharField(max_length=20, help_text="The component key, such as switch:2.")
-    started_at = models.DateTimeField("started", help_text="The first active reading.")
+    device_id = models.CharField(_("device"), max_length=100)
+    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
+    started_at = models.DateTimeField(_("started"), help_text=_("The first active reading."))
     ended_at = models.DateTimeField(
-        "ended", null=True, blank=True, help_text="The first inactive reading, or the last contact."
+        _("ended"),
+        null=True,
+        blank=True,
+        help_text=_("The first inactive reading, or the last contact."),
     )
     energy_wh = models.FloatField(
-        "energy (Wh)", help_text="By the device's counter, if it has one."
+        _("energy (Wh)"), help_text=_("By the device's counter, if it has one.")
     )
-    mean_w = models.FloatField("mean power (W)")
-    peak_w = models.FloatField("peak power (W)")
+    mean_w = models.FloatField(_("mean power (W)"))
+    peak_w = models.FloatField(_("peak power (W)"))
     counter_wh = models.FloatField(
-        "counter (Wh)",
+        _("counter (Wh)"),
         null=True,
-        help_text="Up to where the device's counter, less what it returned, is accounted for.",
+        help_text=_("Up to where the device's counter, less what it returned, is accounted for."),
     )
     heard_at = models.DateTimeField(
-        "last heard", null=True, help_text="The last contact with an open run, where that is over."
+        _("last heard"),
+        null=True,
+        help_text=_("The last contact with an open run, where that is over."),
     )
-    end = models.CharField("how it ended", max_length=12, choices=End, default=End.OPEN, blank=True)
+    end = models.CharField(
+        _("how it ended"), max_length=12, choices=End, default=End.OPEN, blank=True
+    )
     midnights = models.JSONField(
         default=list,
         blank=True,
-        help_text="[Unix time, Wh] of each local midnight passed: its energy until then.",
+        help_text=_("[Unix time, Wh] of each local midnight passed: its energy until then."),
     )
 
     class Meta:
@@ -118,23 +126,23 @@ class DayTotal(models.Model):
     open run has used since the last midnight is not in here yet.
     """
 
-    device_id = models.CharField("device", max_length=100)
-    channel = models.CharField(max_length=20, help_text="The component key, such as switch:2.")
+    device_id = models.CharField(_("device"), max_length=100)
+    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
     day = models.DateField()
-    active_minutes = models.IntegerField("active minutes", default=0)
+    active_minutes = models.IntegerField(_("active minutes"), default=0)
     filled_minutes = models.IntegerField(
-        "filled minutes",
+        _("filled minutes"),
         default=0,
-        help_text="Those of them that no message told as they passed: device and carried.",
+        help_text=_("Those of them that no message told as they passed: device and carried."),
     )
-    runs = models.IntegerField("runs", default=0)
-    run_s = models.FloatField("run time (s)", default=0.0)
-    energy_wh = models.FloatField("energy (Wh)", default=0.0)
-    peak_w = models.FloatField("peak power (W)", default=0.0)
+    runs = models.IntegerField(_("runs"), default=0)
+    run_s = models.FloatField(_("run time (s)"), default=0.0)
+    energy_wh = models.FloatField(_("energy (Wh)"), default=0.0)
+    peak_w = models.FloatField(_("peak power (W)"), default=0.0)
 
     class Meta:
         db_table = "day_totals"
-        verbose_name = "day total"
+        verbose_name = _("day total")
         ordering = ("-day", "device_id", "channel")
         indexes = (models.Index(fields=["day"], name="idx_day_totals_day"),)
         constraints = (
@@ -160,20 +168,20 @@ class Device(models.Model):
         WAITING = "waiting", "waits"
         BLOCKED = "blocked", "blocked"
 
-    device_id = models.CharField("id", max_length=100, unique=True, editable=False)
+    device_id = models.CharField(_("id"), max_length=100, unique=True, editable=False)
     name = models.CharField(
-        "own name", max_length=100, blank=True, help_text="Instead of its name in the Shelly."
+        _("own name"), max_length=100, blank=True, help_text=_("Instead of its name in the Shelly.")
     )
     reported_name = models.CharField(
-        "name in the Shelly", max_length=100, blank=True, editable=False
+        _("name in the Shelly"), max_length=100, blank=True, editable=False
     )
     model = models.CharField(max_length=60, blank=True, editable=False)
     firmware = models.CharField(max_length=60, blank=True, editable=False)
     address = models.CharField(max_length=45, blank=True, editable=False)
-    first_seen_at = models.DateTimeField("first seen", default=timezone.now, editable=False)
-    last_seen_at = models.DateTimeField("last seen", default=timezone.now, editable=False)
+    first_seen_at = models.DateTimeField(_("first seen"), default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now, editable=False)
     connected = models.BooleanField(
-        default=False, editable=False, help_text="By the word of the process that heard it last."
+        default=False, editable=False, help_text=_("By the word of the process that heard it last.")
     )
     admission = models.CharField(
         max_length=10,
@@ -221,29 +229,29 @@ class Channel(models.Model):
         editable=False,
         db_index=False,  # the unique key has it first
     )
-    channel = models.CharField(max_length=20, editable=False, help_text="The component key.")
+    channel = models.CharField(max_length=20, editable=False, help_text=_("The component key."))
     name = models.CharField(
-        "own name", max_length=100, blank=True, help_text="Instead of its name in the Shelly."
+        _("own name"), max_length=100, blank=True, help_text=_("Instead of its name in the Shelly.")
     )
     reported_name = models.CharField(
-        "name in the Shelly", max_length=100, blank=True, editable=False
+        _("name in the Shelly"), max_length=100, blank=True, editable=False
     )
-    logged = models.BooleanField(default=True, help_text="Off: it makes no rows and no runs.")
+    logged = models.BooleanField(default=True, help_text=_("Off: it makes no rows and no runs."))
     power_threshold_w = models.FloatField(
-        "threshold (W)",
+        _("threshold (W)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0)],
-        help_text="Active above this power. Empty: the setting POWER_THRESHOLD_W.",
+        help_text=_("Active above this power. Empty: the setting POWER_THRESHOLD_W."),
     )
     nominal_power_w = models.FloatField(
-        "nominal power (W)", null=True, blank=True, validators=[MinValueValidator(0.0)]
+        _("nominal power (W)"), null=True, blank=True, validators=[MinValueValidator(0.0)]
     )
     flow_m3h = models.FloatField(
-        "flow (m³/h)", null=True, blank=True, validators=[MinValueValidator(0.0)]
+        _("flow (m³/h)"), null=True, blank=True, validators=[MinValueValidator(0.0)]
     )
     price_kwh = models.DecimalField(
-        "price per kWh",
+        _("price per kWh"),
         max_digits=9,
         decimal_places=5,
         null=True,
@@ -263,7 +271,7 @@ class Channel(models.Model):
 class Silence(models.Model):
     """A stretch of time, ended by now, in which nothing was heard of a device: no data."""
 
-    device_id = models.CharField("device", max_length=100)
+    device_id = models.CharField(_("device"), max_length=100)
     since = models.DateTimeField()
     until = models.DateTimeField()
 

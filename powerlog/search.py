@@ -14,6 +14,9 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from powerlog.models import DayTotal, PowerLog, Run
 from powerlog.scope import Scope, scope_of
@@ -33,16 +36,22 @@ class DayInput(forms.DateInput):
 class MomentField(forms.MultiValueField):
     """A local date, and a time of day if one is given: (date, time or None)."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str | Promise) -> None:
         super().__init__(
             (forms.DateField(validators=CALENDAR), forms.TimeField(required=False)),
             label=label,
             required=False,
             require_all_fields=False,
-            error_messages={"incomplete": "Give the date as well."},
+            error_messages={"incomplete": _("Give the date as well.")},
             widget=forms.SplitDateTimeWidget(
-                date_attrs={"type": "date", "aria-label": f"{label}, date"},
-                time_attrs={"type": "time", "aria-label": f"{label}, time"},
+                date_attrs={
+                    "type": "date",
+                    "aria-label": format_lazy(_("{label}, date"), label=label),
+                },
+                time_attrs={
+                    "type": "time",
+                    "aria-label": format_lazy(_("{label}, time"), label=label),
+                },
             ),
         )
 
@@ -50,11 +59,11 @@ class MomentField(forms.MultiValueField):
         return (values[0], values[1]) if values else None
 
 
-def _watts(label: str) -> forms.FloatField:
+def _watts(label: str | Promise) -> forms.FloatField:
     return forms.FloatField(label=label, required=False, widget=forms.NumberInput({"step": "any"}))
 
 
-def _minutes(label: str) -> forms.FloatField:
+def _minutes(label: str | Promise) -> forms.FloatField:
     return forms.FloatField(
         label=label,
         required=False,
@@ -73,19 +82,21 @@ class Search(forms.Form):
     ranges: tuple[tuple[str, str], ...] = (("since", "until"), ("min_w", "max_w"))
 
     device = forms.CharField(
+        label=_("Device"),
         required=False,
         max_length=100,
-        widget=forms.TextInput({"list": "known-devices", "placeholder": "name or id"}),
+        widget=forms.TextInput({"list": "known-devices", "placeholder": _("name or id")}),
     )
     channel = forms.CharField(
+        label=_("Channel"),
         required=False,
         max_length=100,
-        widget=forms.TextInput({"list": "known-channels", "placeholder": "name or switch:2"}),
+        widget=forms.TextInput({"list": "known-channels", "placeholder": _("name or switch:2")}),
     )
-    since: forms.Field = MomentField("From")
-    until: forms.Field = MomentField("To")
-    min_w = _watts("Power from (W)")
-    max_w = _watts("to (W)")
+    since: forms.Field = MomentField(_("From"))
+    until: forms.Field = MomentField(_("To"))
+    min_w = _watts(_("Power from (W)"))
+    max_w = _watts(_("to (W)"))
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data or {}, label_suffix="")
@@ -94,7 +105,7 @@ class Search(forms.Form):
         for low, high in self.ranges:
             lowest, highest = self._bounds(low, high)
             if lowest is not None and highest is not None and lowest > highest:
-                self.add_error(high, "This ends before it begins.")
+                self.add_error(high, _("This ends before it begins."))
 
     def _bounds(self, low: str, high: str) -> tuple[Any, Any]:
         if "since" in (low, high):
@@ -160,10 +171,10 @@ class Search(forms.Form):
         """The stretches of time that are asked for most: what to fill in for each."""
         today = timezone.localdate()
         stretches = {
-            "Today": (today, today),
-            "Yesterday": (today - timedelta(days=1),) * 2,
-            "Last 7 days": (today - timedelta(days=6), today),
-            "Last 30 days": (today - timedelta(days=29), today),
+            _("Today"): (today, today),
+            _("Yesterday"): (today - timedelta(days=1),) * 2,
+            _("Last 7 days"): (today - timedelta(days=6), today),
+            _("Last 30 days"): (today - timedelta(days=29), today),
         }
         return {label: cls.between(*stretch) for label, stretch in stretches.items()}
 
@@ -192,7 +203,9 @@ def _end(day: date, at: time | None) -> datetime:
 class LogSearch(Search):
     model, moment, power = PowerLog, "timestamp", "apower_w"
 
-    source = forms.ChoiceField(required=False, choices=[("", "any"), *PowerLog.Source.choices])
+    source = forms.ChoiceField(
+        label=_("Source"), required=False, choices=[("", _("any")), *PowerLog.Source.choices]
+    )
 
     def _rest(self) -> Iterator[Q]:
         yield from super()._rest()
@@ -207,14 +220,14 @@ class RunSearch(Search):
     ranges = (*Search.ranges, ("min_minutes", "max_minutes"))
     OPEN = "open"
 
-    min_minutes = _minutes("Lasting from (min)")
-    max_minutes = _minutes("to (min)")
+    min_minutes = _minutes(_("Lasting from (min)"))
+    max_minutes = _minutes(_("to (min)"))
     end = forms.ChoiceField(
-        label="How it ended",
+        label=_("How it ended"),
         required=False,
         choices=[
-            ("", "any"),
-            (OPEN, "still running"),
+            ("", _("any")),
+            (OPEN, _("still running")),
             *(choice for choice in Run.End.choices if choice[0]),
         ],
     )
@@ -242,8 +255,8 @@ class RunSearch(Search):
 class DaySearch(Search):
     model, moment, power = DayTotal, "day", "peak_w"
 
-    since = forms.DateField(label="From", required=False, validators=CALENDAR, widget=DayInput)
-    until = forms.DateField(label="To", required=False, validators=CALENDAR, widget=DayInput)
+    since = forms.DateField(label=_("From"), required=False, validators=CALENDAR, widget=DayInput)
+    until = forms.DateField(label=_("To"), required=False, validators=CALENDAR, widget=DayInput)
 
     @property
     def span(self) -> tuple[Moment | None, Moment | None]:

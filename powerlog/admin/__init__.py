@@ -1,5 +1,6 @@
 """What staff see in Django's admin: lists of what was logged, the devices, and which may speak."""
 
+from powerlog.admin import terms as terms
 from powerlog.admin.access import AccessAdmin as AccessAdmin
 from powerlog.admin.devices import ChannelAdmin as ChannelAdmin
 from powerlog.admin.devices import DeviceAdmin as DeviceAdmin

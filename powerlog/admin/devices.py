@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lists import list_of, local
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
@@ -29,12 +30,13 @@ def is_connected(device: Device) -> bool:
 
 def _ago(moment: Any) -> SafeString:
     age = timezone.now() - moment
-    words = "just now" if age < timedelta(minutes=1) else f"{timesince(moment, depth=1)} ago"
+    past = {"time": timesince(moment, depth=1)}
+    words = _("just now") if age < timedelta(minutes=1) else _("%(time)s ago") % past
     return format_html('<span title="{}">{}</span>', local(moment), words)
 
 
 def _history(**query: str) -> SafeString:
-    links = (("minutes", PowerLog), ("runs", Run), ("days", DayTotal))
+    links = ((_("minutes"), PowerLog), (_("runs"), Run), (_("days"), DayTotal))
     return format_html_join(
         " · ", '<a href="{}">{}</a>', ((list_of(model, **query), label) for label, model in links)
     )
@@ -73,9 +75,9 @@ class ChannelForm(forms.ModelForm):
             "price_kwh",
         )
         help_texts: ClassVar = {
-            "nominal_power_w": "What it draws by its plate, to compare with.",
-            "flow_m3h": "What a pump moves in an hour, to tell cubic metres from run time.",
-            "price_kwh": "What a kilowatt hour costs, to tell the cost of a run.",
+            "nominal_power_w": _("What it draws by its plate, to compare with."),
+            "flow_m3h": _("What a pump moves in an hour, to tell cubic metres from run time."),
+            "price_kwh": _("What a kilowatt hour costs, to tell the cost of a run."),
         }
 
 
@@ -91,7 +93,7 @@ class ChannelInline(admin.TabularInline):
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    @admin.display(description="channel")
+    @admin.display(description=_("channel"))
     def key(self, channel: Channel) -> str:
         reported = channel.reported_name
         return f"{channel.channel} ({reported})" if reported else channel.channel
@@ -102,10 +104,10 @@ class ChannelInline(admin.TabularInline):
 
 
 class ConnectedFilter(admin.SimpleListFilter):
-    title, parameter_name = "connection", "connected"
+    title, parameter_name = _("connection"), "connected"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "connected"), ("no", "not connected")]
+        return [("yes", _("connected")), ("no", _("not connected"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         here = Q(connected=True, last_seen_at__gt=timezone.now() - BELIEVED_FOR)
@@ -115,7 +117,7 @@ class ConnectedFilter(admin.SimpleListFilter):
 
 @admin.register(Device)
 class DeviceAdmin(KeptByItself):
-    empty_text = "No Shelly has connected yet. Each appears here by itself when it does."
+    empty_text = _("No Shelly has connected yet. Each appears here by itself when it does.")
     list_display = (
         "called",
         "is_connected",
@@ -128,7 +130,7 @@ class DeviceAdmin(KeptByItself):
     )
     list_filter = (ConnectedFilter,)
     search_fields = ("name", "reported_name", "device_id", "address", "model")
-    search_help_text = "Part of a name, an id, an address or a model"
+    search_help_text = _("Part of a name, an id, an address or a model")
     fields = (
         "name",
         "reported_name",
@@ -144,30 +146,30 @@ class DeviceAdmin(KeptByItself):
     readonly_fields = fields[1:]
     inlines = (ChannelInline,)
 
-    @admin.display(description="name", ordering="name")
+    @admin.display(description=_("name"), ordering="name")
     def called(self, device: Device) -> str:
         return str(device)
 
-    @admin.display(description="first seen", ordering="first_seen_at")
+    @admin.display(description=_("first seen"), ordering="first_seen_at")
     def first_seen(self, device: Device) -> SafeString:
         return _ago(device.first_seen_at)
 
-    @admin.display(description="last seen", ordering="last_seen_at")
+    @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, device: Device) -> SafeString:
         return _ago(device.last_seen_at)
 
-    @admin.display(description="connected", boolean=True)
+    @admin.display(description=_("connected"), boolean=True)
     def is_connected(self, device: Device) -> bool:
         return is_connected(device)
 
-    @admin.display(description="what it did")
+    @admin.display(description=_("what it did"))
     def history(self, device: Device) -> SafeString:
         return _history(device=device.device_id)
 
 
 @admin.register(Channel)
 class ChannelAdmin(KeptByItself):
-    empty_text = "No channel is known yet. Those of a Shelly appear here when it has connected."
+    empty_text = _("No channel is known yet. Those of a Shelly appear here when it has connected.")
     form = ChannelForm
     list_display = (
         "called",
@@ -190,14 +192,16 @@ class ChannelAdmin(KeptByItself):
         "device__reported_name",
         "=device__device_id",
     )
-    search_help_text = "Part of the name of a channel or device, a component key, or a device's id"
+    search_help_text = _(
+        "Part of the name of a channel or device, a component key, or a device's id"
+    )
     readonly_fields = ("device", "channel", "reported_name", "history")
     fields = ("device", "channel", "reported_name", *ChannelForm.Meta.fields, "history")
 
-    @admin.display(description="name", ordering="name")
+    @admin.display(description=_("name"), ordering="name")
     def called(self, channel: Channel) -> str:
         return str(channel)
 
-    @admin.display(description="what it did")
+    @admin.display(description=_("what it did"))
     def history(self, channel: Channel) -> SafeString:
         return _history(device=channel.device_id, channel=channel.channel)

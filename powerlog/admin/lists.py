@@ -22,7 +22,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
+from powerlog import words
 from powerlog.download import download
 from powerlog.export import TABLES
 from powerlog.names import names_of, suggestions
@@ -115,7 +117,7 @@ class SearchList(ChangeList):
         estimate = about(self.search)
         if estimate is None or estimate <= self.result_count:
             return ""
-        return self._counted(f"about {roughly(estimate)}", estimate)
+        return self._counted(_("about %(number)s") % {"number": roughly(estimate)}, estimate)
 
     def _counted(self, number: str, count: int) -> str:
         one, many = self.opts.verbose_name, self.opts.verbose_name_plural
@@ -164,22 +166,24 @@ def _named(rows: list[Any], moment: str) -> list[Any]:
 def roughly(number: int) -> str:
     """12613002 is 12.6 million, 12345 is 12,000."""
     if number >= 1_000_000:
-        return f"{float(f'{number / 1e6:.3g}'):g} million"
-    return f"{int(float(f'{number:.2g}')):,}"
+        millions = f"{float(f'{number / 1e6:.3g}'):g}"
+        digits = len(millions.partition(".")[2])
+        return _("%(number)s million") % {"number": words.number(float(millions), digits)}
+    return words.number(int(float(f"{number:.2g}")))
 
 
 def number(value: float | None, decimals: int = 1) -> SafeString | None:
     """For a column of numbers, one below the other; nothing for what is not known."""
     if value is None:
         return None
-    return format_html('<span class="number">{}</span>', f"{value:,.{decimals}f}")
+    return format_html('<span class="number">{}</span>', words.number(value, decimals))
 
 
 def local(moment: Moment) -> str:
     """In words, such as 3 March 2026, 12:05."""
     if hasattr(moment, "hour"):
-        return date_format(timezone.localtime(moment), "j F Y, H:i")
-    return date_format(moment, "j F Y")
+        return date_format(timezone.localtime(moment), str(_("j F Y, H:i")))
+    return date_format(moment, str(_("j F Y")))
 
 
 def list_of(model: type[Model], **query: object) -> str:
@@ -218,14 +222,14 @@ class LogAdmin(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SearchList
 
-    @admin.display(description="device")
+    @admin.display(description=_("device"))
     def device(self, row: Any) -> SafeString | str:
         if row.called.device_pk is None:
             return row.device_id
         page = reverse("admin:powerlog_device_change", args=[row.called.device_pk])
         return format_html('<a href="{}" title="{}">{}</a>', page, row.device_id, row.called.device)
 
-    @admin.display(description="channel")
+    @admin.display(description=_("channel"))
     def channel_name(self, row: Any) -> SafeString:
         same = list_of(type(row), device=row.device_id, channel=row.channel)
         return format_html('<a href="{}" title="{}">{}</a>', same, row.channel, row.called.channel)

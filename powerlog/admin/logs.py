@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lists import LogAdmin, list_of, number
 from powerlog.models import DayTotal, PowerLog, Run
@@ -25,7 +26,7 @@ def _duration(length: timedelta) -> str:
 @admin.register(PowerLog)
 class PowerLogAdmin(LogAdmin):
     search = LogSearch
-    empty_text = (
+    empty_text = _(
         "No minute has been logged yet. Once a Shelly has connected, each minute in which one of "
         "its channels draws more than its threshold makes a row here."
     )
@@ -40,27 +41,27 @@ class PowerLogAdmin(LogAdmin):
         "how_obtained",
     )
 
-    @admin.display(description="minute")
+    @admin.display(description=_("minute"))
     def minute(self, row: PowerLog) -> str:
         return _local(row.timestamp, "%Y-%m-%d %H:%M")
 
-    @admin.display(description="power (W)")
+    @admin.display(description=_("power (W)"))
     def power(self, row: PowerLog) -> SafeString | None:
         return number(row.apower_w)
 
-    @admin.display(description="voltage (V)")
+    @admin.display(description=_("voltage (V)"))
     def voltage(self, row: PowerLog) -> SafeString | None:
         return number(row.voltage_v or None)  # 0: never reported
 
-    @admin.display(description="current (A)")
+    @admin.display(description=_("current (A)"))
     def current(self, row: PowerLog) -> SafeString | None:
         return number(row.current_a or None, 3)
 
-    @admin.display(description="counter (Wh)")
+    @admin.display(description=_("counter (Wh)"))
     def counter(self, row: PowerLog) -> SafeString | None:
         return number(row.energy_total_wh or None)
 
-    @admin.display(description="source")
+    @admin.display(description=_("source"))
     def how_obtained(self, row: PowerLog) -> str:
         return row.get_source_display()
 
@@ -68,7 +69,7 @@ class PowerLogAdmin(LogAdmin):
 @admin.register(Run)
 class RunAdmin(LogAdmin):
     search = RunSearch
-    empty_text = (
+    empty_text = _(
         "No channel has run yet. A run is a stretch in which a channel stays above its threshold; "
         "it appears here when it starts."
     )
@@ -85,49 +86,51 @@ class RunAdmin(LogAdmin):
     )
     exclude = ("midnights",)
 
-    @admin.display(description="started")
+    @admin.display(description=_("started"))
     def started(self, run: Run) -> str:
         return _local(run.started_at)
 
-    @admin.display(description="ended")
+    @admin.display(description=_("ended"))
     def ended(self, run: Run) -> str:
         if run.ended_at is None:
-            return f"last heard {_local(run.heard_at)}" if run.heard_at else "still running"
+            if run.heard_at is None:
+                return _("still running")
+            return _("last heard %(time)s") % {"time": _local(run.heard_at)}
         same_day = _local(run.started_at, "%x") == _local(run.ended_at, "%x")
         return _local(run.ended_at, "%H:%M:%S") if same_day else _local(run.ended_at)
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def duration(self, run: Run) -> SafeString:
         """The way to its minutes."""
         until = run.ended_at or run.heard_at or timezone.now()
         span = LogSearch.between(timezone.localtime(run.started_at), timezone.localtime(until))
         address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
         length = _duration(until - run.started_at)
-        so_far = "" if run.ended_at else " so far"
-        return format_html('<a href="{}">{}</a>{}', address, length, so_far)
+        link = format_html('<a href="{}">{}</a>', address, length)
+        return link if run.ended_at else format_html("{} {}", link, _("so far"))
 
-    @admin.display(description="energy (Wh)")
+    @admin.display(description=_("energy (Wh)"))
     def energy(self, run: Run) -> SafeString | None:
         # What an open run has used is told when it ends.
         return number(run.energy_wh if run.ended_at else None)
 
-    @admin.display(description="mean (W)")
+    @admin.display(description=_("mean (W)"))
     def mean(self, run: Run) -> SafeString | None:
         return number(run.mean_w if run.ended_at else None)
 
-    @admin.display(description="peak (W)")
+    @admin.display(description=_("peak (W)"))
     def peak(self, run: Run) -> SafeString | None:
         return number(run.peak_w)
 
-    @admin.display(description="how it ended")
+    @admin.display(description=_("how it ended"))
     def how_it_ended(self, run: Run) -> str:
-        return run.get_end_display() if run.ended_at else "still running"
+        return run.get_end_display() if run.ended_at else _("still running")
 
 
 @admin.register(DayTotal)
 class DayTotalAdmin(LogAdmin):
     search = DaySearch
-    empty_text = "No day has a total yet. The first minute that is logged makes one."
+    empty_text = _("No day has a total yet. The first minute that is logged makes one.")
     list_display = (
         "local_day",
         "device",
@@ -141,35 +144,35 @@ class DayTotalAdmin(LogAdmin):
         "peak",
     )
 
-    @admin.display(description="day")
+    @admin.display(description=_("day"))
     def local_day(self, total: DayTotal) -> str:
         return f"{total.day:%Y-%m-%d}"
 
-    @admin.display(description="active (min)")
+    @admin.display(description=_("active (min)"))
     def minutes(self, total: DayTotal) -> SafeString:
         return self._linked(PowerLog, LogSearch, total, total.active_minutes)
 
-    @admin.display(description="filled")
+    @admin.display(description=_("filled"))
     def filled(self, total: DayTotal) -> int:
         return total.filled_minutes
 
-    @admin.display(description="runs")
+    @admin.display(description=_("runs"))
     def run_count(self, total: DayTotal) -> SafeString:
         return self._linked(Run, RunSearch, total, total.runs)
 
-    @admin.display(description="run time")
+    @admin.display(description=_("run time"))
     def run_time(self, total: DayTotal) -> str:
         return _duration(timedelta(seconds=total.run_s))
 
-    @admin.display(description="energy (Wh)")
+    @admin.display(description=_("energy (Wh)"))
     def energy(self, total: DayTotal) -> SafeString | None:
         return number(total.energy_wh)
 
-    @admin.display(description="mean (W)")
+    @admin.display(description=_("mean (W)"))
     def mean(self, total: DayTotal) -> SafeString | None:
         return number(total.mean_w)
 
-    @admin.display(description="peak (W)")
+    @admin.display(description=_("peak (W)"))
     def peak(self, total: DayTotal) -> SafeString | None:
         return number(total.peak_w)
 
