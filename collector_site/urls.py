@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 
-admin.site.site_header = admin.site.site_title = "Power collector"
-admin.site.index_title = "Logged minutes and users"
+admin.site.site_header = admin.site.site_title = _("Power collector")
+admin.site.index_title = _("Logged minutes and users")
 admin.site.site_url = "/dashboard/"
 
 handler400 = "powerlog.outage.bad_request"
