@@ -116,7 +116,8 @@ class Run(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.device_id} {self.channel} from {self.started_at:%Y-%m-%d %H:%M:%S}"
+        started = f"{self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.device_id} {self.channel} " + _("from %(time)s") % {"time": started}
 
 
 class DayTotal(models.Model):
@@ -164,9 +165,9 @@ class Device(models.Model):
     class Admission(models.TextChoices):
         """What staff have decided; with ADMISSION=open a device is accepted by itself."""
 
-        ACCEPTED = "accepted", "accepted"
-        WAITING = "waiting", "waits"
-        BLOCKED = "blocked", "blocked"
+        ACCEPTED = "accepted", _("accepted")
+        WAITING = "waiting", _("waits")
+        BLOCKED = "blocked", _("blocked")
 
     device_id = models.CharField(_("id"), max_length=100, unique=True, editable=False)
     name = models.CharField(
@@ -196,7 +197,7 @@ class Device(models.Model):
         blank=True,
         db_default="",
         editable=False,
-        help_text="What it said while it waited.",
+        help_text=_("What it said while it waited."),
     )
 
     class Meta:
@@ -212,8 +213,8 @@ class Access(Device):
 
     class Meta:
         proxy = True
-        verbose_name = "device's access"
-        verbose_name_plural = "access of devices"
+        verbose_name = _("device's access")
+        verbose_name_plural = _("access of devices")
         ordering = ("-admission", "device_id")  # who waits comes first
         default_permissions = ("change", "view")
 

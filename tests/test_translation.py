@@ -36,6 +36,7 @@ PAGES = (
     "/admin/powerlog/daytotal/",
     "/admin/powerlog/device/",
     "/admin/powerlog/channel/",
+    "/admin/powerlog/access/",
 )
 AMBIGUOUS = {"Start"}  # what German admins call their first page
 

@@ -16,6 +16,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from powerlog.admission import digest, new_token
 from powerlog.models import Access, Device
@@ -24,10 +26,10 @@ States = Device.Admission
 
 
 class TokenFilter(admin.SimpleListFilter):
-    title, parameter_name = "token of its own", "token"
+    title, parameter_name = _("token of its own"), "token"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "yes"), ("no", "no")]
+        return [("yes", _("yes")), ("no", _("no"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "yes":
@@ -51,7 +53,7 @@ class AccessAdmin(admin.ModelAdmin):
     list_display_links = None
     list_filter = ("admission", TokenFilter)
     search_fields = ("device_id", "name", "reported_name", "address", "model")
-    search_help_text = "Part of an id, a name, an address or a model"
+    search_help_text = _("Part of an id, a name, an address or a model")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("accept", "block", "forget", "make_token", "withdraw_token")
@@ -62,24 +64,24 @@ class AccessAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Access | None = None) -> bool:
         return False
 
-    @admin.display(description="name")
+    @admin.display(description=_("name"))
     def called(self, device: Access) -> str:
         name = str(device)
         return "" if name == device.device_id else name
 
-    @admin.display(description="token", boolean=True)
+    @admin.display(description=_("token"), boolean=True)
     def token(self, device: Access) -> bool:
         return bool(device.token_hash)
 
-    @admin.display(description="decide")
+    @admin.display(description=_("decide"))
     def decide(self, device: Access) -> SafeString:
         """One click each: the list is a form already."""
         fitting = [
-            ("accept", "Accept", device.admission != States.ACCEPTED),
-            ("block", "Block", device.admission != States.BLOCKED),
-            ("forget", "Forget", device.admission != States.ACCEPTED),
-            ("make_token", "New token" if device.token_hash else "Make token", True),
-            ("withdraw_token", "Withdraw token", bool(device.token_hash)),
+            ("accept", _("Accept"), device.admission != States.ACCEPTED),
+            ("block", _("Block"), device.admission != States.BLOCKED),
+            ("forget", _("Forget"), device.admission != States.ACCEPTED),
+            ("make_token", _("New token") if device.token_hash else _("Make token"), True),
+            ("withdraw_token", _("Withdraw token"), bool(device.token_hash)),
         ]
         return format_html_join(
             " ",
@@ -102,23 +104,23 @@ class AccessAdmin(admin.ModelAdmin):
         decision: Callable[..., HttpResponse | None] = getattr(self, asked)
         return decision(request, chosen) or HttpResponseRedirect(request.get_full_path())
 
-    @admin.action(description="Accept: it may speak", permissions=["change"])
+    @admin.action(description=_("Accept: it may speak"), permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet) -> None:
         self._decide(request, queryset, States.ACCEPTED, "Accepted.")
 
-    @admin.action(description="Block: it is cut off", permissions=["change"])
+    @admin.action(description=_("Block: it is cut off"), permissions=["change"])
     def block(self, request: HttpRequest, queryset: QuerySet) -> None:
         self._decide(request, queryset, States.BLOCKED, "Blocked.")
 
-    @admin.action(description="Forget those that wait or are blocked", permissions=["change"])
+    @admin.action(description=_("Forget those that wait or are blocked"), permissions=["change"])
     def forget(self, request: HttpRequest, queryset: QuerySet) -> None:
         with transaction.atomic():
             devices = self._locked(queryset.exclude(admission=States.ACCEPTED))
             self._remember(request, devices, "Forgotten.", DELETION)
             Device.objects.filter(pk__in=[each.pk for each in devices]).delete()
-        self._say(request, devices, "forgotten; one that is still there waits again")
+        self._say(request, devices, _("forgotten; one that is still there waits again"))
 
-    @admin.action(description="Make a token for it alone", permissions=["change"])
+    @admin.action(description=_("Make a token for it alone"), permissions=["change"])
     def make_token(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
         made = []
         with transaction.atomic():
@@ -131,7 +133,7 @@ class AccessAdmin(admin.ModelAdmin):
             self._remember(request, devices, "Given a new token.")
         scheme = "wss" if request.is_secure() else "ws"
         context = self.admin_site.each_context(request) | {
-            "title": "Tokens, shown this once",
+            "title": _("Tokens, shown this once"),
             "opts": self.opts,
             "made": made,
             "address": f"{scheme}://{request.get_host()}/ws/",
@@ -140,13 +142,13 @@ class AccessAdmin(admin.ModelAdmin):
             request, "admin/powerlog/tokens.html", context
         )  # never cached, as all of the admin
 
-    @admin.action(description="Withdraw its token", permissions=["change"])
+    @admin.action(description=_("Withdraw its token"), permissions=["change"])
     def withdraw_token(self, request: HttpRequest, queryset: QuerySet) -> None:
         with transaction.atomic():
             devices = self._locked(queryset.exclude(token_hash=""))
             Device.objects.filter(pk__in=[each.pk for each in devices]).update(token_hash="")
             self._remember(request, devices, "Its token was withdrawn.")
-        self._say(request, devices, "without a token of its own")
+        self._say(request, devices, _("without a token of its own"))
 
     def _decide(self, request: HttpRequest, queryset: QuerySet, state: str, word: str) -> None:
         with transaction.atomic():
@@ -154,7 +156,7 @@ class AccessAdmin(admin.ModelAdmin):
             chosen = Device.objects.filter(pk__in=[each.pk for each in devices])
             chosen.update(admission=state, says="")
             self._remember(request, devices, word)
-        self._say(request, devices, state)
+        self._say(request, devices, States(state).label)
 
     def _locked(self, queryset: QuerySet) -> list[Device]:
         keys = list(queryset.values_list("pk", flat=True))
@@ -166,6 +168,10 @@ class AccessAdmin(admin.ModelAdmin):
         LogEntry.objects.log_actions(request.user.pk, devices, flag, word)
 
     def _say(self, request: HttpRequest, devices: list[Device], what: str) -> None:
-        who = "1 device is" if len(devices) == 1 else f"{len(devices)} devices are"
+        sentence = ngettext(
+            "%(count)s device is %(what)s. It takes effect within half a minute.",
+            "%(count)s devices are %(what)s. It takes effect within half a minute.",
+            len(devices),
+        )
         level = messages.SUCCESS if devices else messages.INFO
-        self.message_user(request, f"{who} {what}. It takes effect within half a minute.", level)
+        self.message_user(request, sentence % {"count": len(devices), "what": what}, level)

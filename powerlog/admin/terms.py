@@ -16,6 +16,7 @@ TABLES = {
 }
 COLUMNS = {
     "address": _("address"),
+    "admission": _("admission"),
     "channel": _("channel"),
     "connected": _("connected"),
     "day": _("day"),
@@ -24,6 +25,7 @@ COLUMNS = {
     "logged": _("logged"),
     "midnights": _("midnights"),
     "model": _("model"),
+    "says": _("says"),
     "source": _("source"),
 }
 
