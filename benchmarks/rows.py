@@ -98,9 +98,9 @@ def set_up(database_url: str, folder: Path) -> None:
 
 
 def writer(folder: Path) -> tuple[Any, Watch]:
-    from powerlog.past import recall
-    from powerlog.spool import Spool
-    from powerlog.store import store
+    from powerlog.storage.past import recall
+    from powerlog.storage.spool import Spool
+    from powerlog.storage.store import store
     from powerlog.writer import RowWriter
 
     watch = Watch(store)

@@ -18,12 +18,12 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
-from powerlog import limits
-from powerlog.admission import admission
-from powerlog.outage import limit_statements
-from powerlog.registry import registry
-from powerlog.traffic import traffic
-from powerlog.upkeep import upkeep
+from powerlog.entry import limits
+from powerlog.entry.admission import admission
+from powerlog.entry.traffic import traffic
+from powerlog.running.outage import limit_statements
+from powerlog.storage.registry import registry
+from powerlog.storage.upkeep import upkeep
 from powerlog.urls import websocket_urlpatterns
 from powerlog.writer import row_writer
 

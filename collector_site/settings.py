@@ -169,14 +169,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "powerlog.views.status_first",
-    "powerlog.outage.in_time",
+    "powerlog.running.outage.in_time",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "powerlog.outage.database_first",
+    "powerlog.running.outage.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -240,7 +240,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # nor does it grow while somebody goes on
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "powerlog.addresses.asking"
+AXES_CLIENT_IP_CALLABLE = "powerlog.entry.addresses.asking"
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # a password typed too early is a username
 AXES_DISABLE_ACCESS_LOG = True

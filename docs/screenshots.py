@@ -96,9 +96,9 @@ async def live(server: Server, shots: Sequence[Shot]) -> None:
     """The pictures, while the pumps of the demo are connected and say what they do."""
     from django.utils import timezone
 
-    from powerlog.demo import CHANNEL, PUMPS, Story
     from powerlog.management.commands.simulate import Fleet as Dialling
     from powerlog.models import Device
+    from powerlog.simulated.demo import CHANNEL, PUMPS, Story
 
     fleet = Dialling(0, server.socket, say)
     for pump in PUMPS:

@@ -11,11 +11,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog import protocol
-from powerlog.peer import SUPERSEDED, Peer
-from powerlog.presence import arrive, depart
-from powerlog.registry import registry
+from powerlog.entry.peer import SUPERSEDED, Peer
+from powerlog.entry.presence import arrive, depart
+from powerlog.entry.traffic import traffic
 from powerlog.sampler import Sampler
-from powerlog.traffic import traffic
+from powerlog.storage.registry import registry
 from powerlog.writer import row_writer
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from powerlog import about, switches
-from powerlog.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
+from powerlog.core import about, switches
+from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.

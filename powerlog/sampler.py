@@ -60,10 +60,10 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
 from collections.abc import Iterable, Mapping
 
-from powerlog.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
-from powerlog.days import Calendar
-from powerlog.frame import Frame, Reading, RecordedMinute
-from powerlog.runs import Run
+from powerlog.core.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
+from powerlog.core.days import Calendar
+from powerlog.core.frame import Frame, Reading, RecordedMinute
+from powerlog.core.runs import Run
 
 PROOF = 0.2  # rule 7
 MAX_CHANNELS = 64  # of a device on one connection; far more than any has

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from powerlog.localtime import Span, without
 from powerlog.models import DayTotal
-from powerlog.spent import KnownRun, Spent, total
+from powerlog.pages.localtime import Span, without
+from powerlog.pages.spent import KnownRun, Spent, total
 
 HOUR = timedelta(hours=1)
 ENOUGH_DAYS = 2  # fewer do not say what is usual

@@ -4,9 +4,10 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from powerlog import pages, views
+from powerlog import views
 from powerlog.consumers import ShellyConsumer
-from powerlog.doors import Doors, elsewhere
+from powerlog.entry.doors import Doors, elsewhere
+from powerlog.pages import dashboard as pages
 
 urlpatterns = [
     path("", views.status, name="status"),

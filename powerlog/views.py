@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils.decorators import async_only_middleware
 from django.views.decorators.http import require_safe
 
-from powerlog import health
-from powerlog import metrics as figures
-from powerlog.addresses import is_local, of_request
-from powerlog.neighbours import neighbours
+from powerlog.entry.addresses import is_local, of_request
+from powerlog.running import health
+from powerlog.running import metrics as figures
+from powerlog.running.neighbours import neighbours
 
 
 @require_safe

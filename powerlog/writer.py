@@ -23,13 +23,13 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
-from powerlog.backlog import Backlog
-from powerlog.histogram import Histogram
-from powerlog.past import recall
-from powerlog.recalls import Meter, Recalls
+from powerlog.running.histogram import Histogram
 from powerlog.sampler import Due, Past, Sample
-from powerlog.spool import Spool
-from powerlog.store import fault, store
+from powerlog.storage.backlog import Backlog
+from powerlog.storage.past import recall
+from powerlog.storage.recalls import Meter, Recalls
+from powerlog.storage.spool import Spool
+from powerlog.storage.store import fault, store
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
 from powerlog.consumers import ShellyConsumer
+from powerlog.entry.traffic import traffic
 from powerlog.protocol import BOOTSTRAP
 from powerlog.sampler import Due, Past, Sample
-from powerlog.traffic import traffic
 from powerlog.writer import row_writer
 
 from .frames import T0

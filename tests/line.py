@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from powerlog.frame import Frame, Reading
-from powerlog.runs import Run
+from powerlog.core.frame import Frame, Reading
+from powerlog.core.runs import Run
 from powerlog.sampler import Past, Rules, Sample, Sampler
 
 from .frames import PUMP, T0

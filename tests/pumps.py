@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
-from powerlog.localtime import MINUTE, Span, local_day
-from powerlog.meters import Meter
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
-from powerlog.spent import KnownRun
+from powerlog.pages.localtime import MINUTE, Span, local_day
+from powerlog.pages.meters import Meter
+from powerlog.pages.spent import KnownRun
 
 from .test_models import row
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from powerlog.core.runs import Run
 from powerlog.protocol import parse
-from powerlog.runs import Run
 from powerlog.sampler import Sample, Sampler
 from powerlog.truth.judge import NEAR_S, NEAR_W, NEAR_WH
 from powerlog.truth.score import ALL, Played

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.about import About, config, device_info
-from powerlog.frame import Frame
+from powerlog.core.about import About, config, device_info
+from powerlog.core.frame import Frame
 from powerlog.protocol import REQUESTS, parse
 
 from .frames import PUMP, text

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from powerlog import paging
 from powerlog.admin.lists import roughly
+from powerlog.lists import paging
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
 from .test_models import row

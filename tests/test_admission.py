@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.admission import (
+from powerlog.entry.admission import (
     BLOCKED,
     NOT_ITS_TOKEN,
     OTHERS_TOKEN,

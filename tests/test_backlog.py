@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.backlog import Backlog
-from powerlog.spool import Spool
-from powerlog.spool_file import SpoolFile
+from powerlog.storage.backlog import Backlog
+from powerlog.storage.spool import Spool
+from powerlog.storage.spool_file import SpoolFile
 
 from .doubles import sample
 
@@ -133,7 +133,7 @@ def test_its_age_is_that_of_the_oldest_in_memory_alone(
     backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("powerlog.backlog.time.monotonic", lambda: now)
+    monkeypatch.setattr("powerlog.storage.backlog.time.monotonic", lambda: now)
     assert backlog.age_s == 0.0
     for _ in range(3):
         backlog.add(rows(0))

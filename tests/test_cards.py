@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.cards import Card, cards, comparison, summary
-from powerlog.day import MeterDay
+from powerlog.pages.cards import Card, cards, comparison, summary
+from powerlog.pages.day import MeterDay
 from powerlog.stats import Figures
 
 from .pumps import PUMP

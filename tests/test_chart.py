@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from powerlog.chart import HEIGHT, Plot, plot
-from powerlog.day import MeterDay, Minute
-from powerlog.localtime import Span
 from powerlog.models import PowerLog
-from powerlog.spent import KnownRun
+from powerlog.pages.chart import HEIGHT, Plot, plot
+from powerlog.pages.day import MeterDay, Minute
+from powerlog.pages.localtime import Span
+from powerlog.pages.spent import KnownRun
 from powerlog.stats import Figures
 
 from .pumps import DAY, PUMP, TODAY, at, known_run, minutes, run, span

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Past, Sample
 from powerlog.writer import row_writer
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from django.db import DatabaseError, OperationalError, connections
 
-from powerlog import copying
-from powerlog.copying import copied, copied_here
-from powerlog.store import WRITER
+from powerlog.lists import copying
+from powerlog.lists.copying import copied, copied_here
+from powerlog.storage.store import WRITER
 
 ROWS = "COPY (SELECT generate_series(1, {}), repeat('x', 90)) TO STDOUT (FORMAT csv)"
 FOR_EVER = ROWS.format("1000000000")

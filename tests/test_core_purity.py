@@ -9,28 +9,28 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "days": {"collections.abc", "datetime", "zoneinfo"},
-    "about": {"typing", "msgspec"},
-    "frame": {"collections.abc", "typing", "msgspec", "powerlog.about"},
-    "switches": {"typing", "msgspec", "powerlog.frame"},
+    "core/days": {"collections.abc", "datetime", "zoneinfo"},
+    "core/about": {"typing", "msgspec"},
+    "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
+    "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
-    | {"powerlog", "powerlog.frame"},  # and about, switches
-    "runs": {"collections.abc", "typing", "msgspec"},
-    "channel": {"collections.abc", "typing", "msgspec"}
-    | {"powerlog.days", "powerlog.frame", "powerlog.runs"},
+    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
+    "core/runs": {"collections.abc", "typing", "msgspec"},
+    "core/channel": {"collections.abc", "typing", "msgspec"}
+    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
     "sampler": {
         "collections.abc",
-        "powerlog.days",
-        "powerlog.channel",
-        "powerlog.frame",
-        "powerlog.runs",
+        "powerlog.core.days",
+        "powerlog.core.channel",
+        "powerlog.core.frame",
+        "powerlog.core.runs",
     },
-    "simulator": {"json", "math", "collections.abc", "functools", "itertools"}
+    "simulated/simulator": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
-    "planned": {"bisect", "collections.abc", "functools", "itertools", "random", "typing"}
-    | {"powerlog.simulator"},
-    "demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
-    | {"powerlog.days", "powerlog.planned", "powerlog.simulator"},
+    "simulated/planned": {"bisect", "collections.abc", "functools", "itertools", "random", "typing"}
+    | {"powerlog.simulated.simulator"},
+    "simulated/demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
+    | {"powerlog.core.days", "powerlog.simulated.planned", "powerlog.simulated.simulator"},
 }
 FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "socket", "threading")
 
@@ -38,7 +38,7 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.sampler, powerlog.demo, powerlog.truth.score\n"
+        "import powerlog.sampler, powerlog.simulated.demo, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

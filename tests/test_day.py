@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from powerlog.day import MeterDay, last_day, latest, meter_day, runs_of, silences_of
-from powerlog.localtime import local_day
-from powerlog.meters import Meter
 from powerlog.models import PowerLog, Silence
+from powerlog.pages.day import MeterDay, last_day, latest, meter_day, runs_of, silences_of
+from powerlog.pages.localtime import local_day
+from powerlog.pages.meters import Meter
 
 from .pumps import DAY, NOON, PUMP, TODAY, at, minutes, run, span, total
 from .test_models import row

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.days import Calendar, day_of, days_between, span, start_of
+from powerlog.core.days import Calendar, day_of, days_between, span, start_of
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Asia/Beirut")
 HOUR = 3600

@@ -11,11 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from powerlog.days import day_of
-from powerlog.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.core.days import day_of
 from powerlog.management.commands import demo
 from powerlog.models import DayTotal, Device, PowerLog, Run, Silence
 from powerlog.protocol import parse
+from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
 
 from .frames import T0
 

@@ -7,9 +7,9 @@ import pytest
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
-from powerlog.doors import Doors, may_come_from
-from powerlog.once import once
-from powerlog.traffic import traffic
+from powerlog.entry.doors import Doors, may_come_from
+from powerlog.entry.once import once
+from powerlog.entry.traffic import traffic
 
 from .dialling import Dial
 

@@ -17,9 +17,9 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 
-from powerlog import download
-from powerlog.download import Download
-from powerlog.store import WRITER
+from powerlog.lists import download
+from powerlog.lists.download import Download
+from powerlog.storage.store import WRITER
 
 from .servers import Server, manage, running, serve, until
 from .test_models import row

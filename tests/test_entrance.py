@@ -8,11 +8,11 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from powerlog import limits
-from powerlog.entrance import Entrance, log_without_secrets
-from powerlog.limits import DeviceSocket
-from powerlog.once import once
-from powerlog.traffic import TOO_MANY, traffic
+from powerlog.entry import limits
+from powerlog.entry.entrance import Entrance, log_without_secrets
+from powerlog.entry.limits import DeviceSocket
+from powerlog.entry.once import once
+from powerlog.entry.traffic import TOO_MANY, traffic
 
 
 @pytest.fixture

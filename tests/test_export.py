@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from powerlog.export import DAYS, ROWS, RUNS, Table, iso, number, safe
+from powerlog.lists.export import DAYS, ROWS, RUNS, Table, iso, number, safe
 from powerlog.management.commands.export import pieces_of
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
-from powerlog.store import WRITER
+from powerlog.storage.store import WRITER
 
 from .test_models import row
 

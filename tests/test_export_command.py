@@ -15,10 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from powerlog.export import BOM, ROWS, TABLES
+from powerlog.lists.export import BOM, ROWS, TABLES
 from powerlog.management.commands import export as command
 from powerlog.models import DayTotal
-from powerlog.store import WRITER
+from powerlog.storage.store import WRITER
 
 from .servers import ROOT, environment, manage
 from .test_models import row

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Due
-from powerlog.store import fault
+from powerlog.storage.store import fault
 from powerlog.writer import RowWriter
 
 from .doubles import Database, sample

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.last import KEPT_S, LastKnown
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Past
+from powerlog.storage.last import KEPT_S, LastKnown
 
 from .doubles import sample
 from .faults import filled, small_disk
@@ -73,7 +73,7 @@ def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(
     last: LastKnown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_800_000_000.0
-    monkeypatch.setattr("powerlog.last.time.time", lambda: now)
+    monkeypatch.setattr("powerlog.storage.last.time.time", lambda: now)
     last.note([sample(0)])
     now += KEPT_S
     assert last.past(*METER) is None

@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import pytest
 from django.conf import settings as configured
 
-from powerlog import limits
-from powerlog.limits import (
+from powerlog.entry import limits
+from powerlog.entry.limits import (
     BURST_S,
     FIRST_FRAME_S,
     MAX_WAITING,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from powerlog import live
-from powerlog.day import latest
-from powerlog.meters import Meter
 from powerlog.models import Device, Run
+from powerlog.pages import live
+from powerlog.pages.day import latest
+from powerlog.pages.meters import Meter
 
 from .pumps import NOON, PUMP, at, device, run
 from .test_models import row

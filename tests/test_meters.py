@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.meters import everybody, find, newest, of_device
 from powerlog.models import Device, PowerLog, Run
+from powerlog.pages.meters import everybody, find, newest, of_device
 from powerlog.sampler import Rules
 
 from .pumps import NOON, at, device, minutes, run, total

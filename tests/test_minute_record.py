@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.frame import MinuteRecord
+from powerlog.core.frame import MinuteRecord
 
 from .frames import T0
 from .test_protocol import only_reading

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog import health, neighbours
-from powerlog.neighbours import TELL_S, Neighbours
+from powerlog.running import health, neighbours
+from powerlog.running.neighbours import TELL_S, Neighbours
 
 from .servers import until
 

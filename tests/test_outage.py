@@ -15,8 +15,9 @@ from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.test import Client
 
-from powerlog import meters, outage
 from powerlog.admin import PowerLogAdmin
+from powerlog.pages import meters
+from powerlog.running import outage
 from powerlog.writer import row_writer
 
 from .test_models import row

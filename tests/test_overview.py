@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import time_machine
 
-from powerlog.meters import everybody
 from powerlog.models import PowerLog, Run
-from powerlog.overview import MANY_STARTS, Overview, overview
+from powerlog.pages.meters import everybody
+from powerlog.pages.overview import MANY_STARTS, Overview, overview
 
 from .pumps import DAY, NOON, at, device, minutes, run, total
 

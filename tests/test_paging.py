@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from powerlog import paging, scope
+from powerlog.lists import paging, scope
+from powerlog.lists.paging import Cursor, Page, about, find
+from powerlog.lists.search import DaySearch, LogSearch, RunSearch, Search
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
-from powerlog.paging import Cursor, Page, about, find
-from powerlog.search import DaySearch, LogSearch, RunSearch, Search
 
 from .test_models import row
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from powerlog import peer as module
-from powerlog.admission import Admission, Policy, digest
-from powerlog.frame import Frame
-from powerlog.peer import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
-from powerlog.traffic import traffic
-from powerlog.waiting_room import PLACES, WaitingRoom
+from powerlog.core.frame import Frame
+from powerlog.entry import peer as module
+from powerlog.entry.admission import Admission, Policy, digest
+from powerlog.entry.peer import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
+from powerlog.entry.traffic import traffic
+from powerlog.entry.waiting_room import PLACES, WaitingRoom
 
 from .frames import PUMP
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from powerlog.planned import PlannedLoad, PlannedRun
+from powerlog.simulated.planned import PlannedLoad, PlannedRun
 
 from .frames import T0
 

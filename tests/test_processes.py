@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from powerlog import processes
-from powerlog.processes import Worker
+from powerlog.running import processes
+from powerlog.running.processes import Worker
 
 from .frames import PUMP, delta, full, meter
 from .servers import Server, running, serve, until

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.frame import Frame, FrameError, MinuteRecord, Reading
+from powerlog.core.frame import Frame, FrameError, MinuteRecord, Reading
 from powerlog.protocol import BOOTSTRAP, parse
 
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Past, Sample
-from powerlog.spool import Spool
+from powerlog.storage.spool import Spool
 from powerlog.writer import RowWriter
 
 from .doubles import Database, away, sample, until

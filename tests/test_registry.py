@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from powerlog import registry as module
-from powerlog.about import About
-from powerlog.channel import Own
+from powerlog.core.about import About
+from powerlog.core.channel import Own
+from powerlog.entry.peer import Peer
 from powerlog.models import Channel, Device, Silence
-from powerlog.peer import Peer
-from powerlog.registry import Registry
+from powerlog.storage import registry as module
+from powerlog.storage.registry import Registry
 
 from .frames import PUMP, T0
 

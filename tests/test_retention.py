@@ -13,10 +13,10 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from powerlog import retention
 from powerlog.management.commands import prune as command
 from powerlog.models import DayTotal, PowerLog, Run, Silence
-from powerlog.store import WRITER
+from powerlog.storage import retention
+from powerlog.storage.store import WRITER
 
 from .test_models import row
 

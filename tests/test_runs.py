@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.frame import MinuteRecord
-from powerlog.runs import Ledger, Run
+from powerlog.core.frame import MinuteRecord
+from powerlog.core.runs import Ledger, Run
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.runs_table import HEADER, as_csv, columns, lines
-from powerlog.spent import KnownRun
+from powerlog.pages.runs_table import HEADER, as_csv, columns, lines
+from powerlog.pages.spent import KnownRun
 
 from .pumps import PUMP, at, known_run, minutes, run
 from .test_chart import day_of

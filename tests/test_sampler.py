@@ -2,7 +2,7 @@
 
 import pytest
 
-from powerlog.frame import Frame, Reading
+from powerlog.core.frame import Frame, Reading
 from powerlog.sampler import Sample, Sampler
 
 from .frames import PUMP, T0

@@ -1,7 +1,7 @@
 """Who invents channels fills no memory."""
 
-from powerlog.channel import Rules
-from powerlog.frame import Frame, Reading
+from powerlog.core.channel import Rules
+from powerlog.core.frame import Frame, Reading
 from powerlog.sampler import MAX_CHANNELS, Sampler
 
 from .frames import PUMP, T0

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.frame import MinuteRecord
-from powerlog.runs import Run
+from powerlog.core.frame import MinuteRecord
+from powerlog.core.runs import Run
 from powerlog.sampler import Past, Sample
 
 from .frames import PUMP, T0

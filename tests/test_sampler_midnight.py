@@ -2,8 +2,8 @@
 
 import pytest
 
-from powerlog.channel import Own, Past
-from powerlog.runs import Run
+from powerlog.core.channel import Own, Past
+from powerlog.core.runs import Run
 
 from .frames import PUMP
 from .line import SWITCH, Line

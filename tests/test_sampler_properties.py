@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.frame import Frame, Reading
+from powerlog.core.frame import Frame, Reading
 from powerlog.sampler import Rules, Sample, Sampler
 
 from .frames import PUMP, T0

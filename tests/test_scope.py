@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from powerlog import scope
+from powerlog.lists import scope
+from powerlog.lists.scope import channels_of, scope_of
 from powerlog.models import Channel, Device, PowerLog
-from powerlog.scope import channels_of, scope_of
 
 from .test_models import row
 

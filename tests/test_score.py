@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
-from powerlog.frame import Frame
-from powerlog.runs import Run
+from powerlog.core.frame import Frame
+from powerlog.core.runs import Run
 from powerlog.sampler import Due, Rules, Sample, Sampler
 from powerlog.truth.judge import Score
 from powerlog.truth.lives import Life

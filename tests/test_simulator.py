@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import astuple
 
-from powerlog.frame import Reading
+from powerlog.core.frame import Reading
 from powerlog.protocol import BOOTSTRAP, parse
 from powerlog.sampler import Rules, Sample, Sampler
-from powerlog.simulator import Load, SimulatedShelly
+from powerlog.simulated.simulator import Load, SimulatedShelly
 
 from .frames import T0
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from powerlog.runs import Run
-from powerlog.simulator import BLOCK_S, Load
+from powerlog.core.runs import Run
+from powerlog.simulated.simulator import BLOCK_S, Load
 from powerlog.truth.score import Played
 
 from .chaos import Span

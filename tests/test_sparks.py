@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from powerlog.models import PowerLog
-from powerlog.sparks import HEIGHT, path, sparks
+from powerlog.pages.sparks import HEIGHT, path, sparks
 
 from .pumps import KEY, TODAY, minutes
 

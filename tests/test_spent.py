@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.localtime import DAY, Span
-from powerlog.spent import Spent, known, total
+from powerlog.pages.localtime import DAY, Span
+from powerlog.pages.spent import Spent, known, total
 
 from .pumps import MIDNIGHT, NOON, PUMP, TODAY, at, known_run, run, span
 from .test_models import row

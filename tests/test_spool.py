@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Due, Past
-from powerlog.spool import Head, Spool, SpoolError
-from powerlog.spool_file import SpoolFile
+from powerlog.storage.spool import Head, Spool, SpoolError
+from powerlog.storage.spool_file import SpoolFile
 
 from .doubles import sample
 from .frames import PUMP, T0

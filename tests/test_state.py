@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from powerlog.state import state
+from powerlog.pages.state import state
 
 from .pumps import NOON, PUMP, at, run
 

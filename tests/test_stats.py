@@ -2,8 +2,8 @@
 
 import pytest
 
-from powerlog.localtime import Span
-from powerlog.spent import KnownRun
+from powerlog.pages.localtime import Span
+from powerlog.pages.spent import KnownRun
 from powerlog.stats import Figures, figures, usual
 
 from .pumps import TODAY, at, known_run, run, span, total

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from django.db import IntegrityError, OperationalError, connections
 
+from powerlog.core.runs import Run
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.past import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall
-from powerlog.runs import Run
 from powerlog.sampler import Past
-from powerlog.store import store
+from powerlog.storage.past import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall
+from powerlog.storage.store import store
 from powerlog.writer import RowWriter
 
 from .doubles import sample
@@ -173,7 +173,7 @@ def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyP
 
     connections["writer"].ensure_connection()
     with monkeypatch.context() as patched:
-        patched.setattr("powerlog.store.store_runs", fail)
+        patched.setattr("powerlog.storage.store.store_runs", fail)
         with pytest.raises(OperationalError):
             store([sample(0)])
     assert connections["writer"].connection is None

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from powerlog.admission import digest, new_token
+from powerlog.entry.admission import digest, new_token
 
 from .knocking import beside, closed, dial, knock, power, rows
 from .servers import Server, daphne, manage, running, until

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog import protocol, switches
-from powerlog.frame import Frame, FrameError
+from powerlog import protocol
+from powerlog.core import switches
+from powerlog.core.frame import Frame, FrameError
 
 from .frames import PUMP, T0, delta, full, meter
 

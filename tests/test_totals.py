@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
-from powerlog.channel import Rules
+from powerlog.core.channel import Rules
+from powerlog.core.runs import Run
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
 from powerlog.protocol import parse
-from powerlog.rebuild import meters, rebuild
-from powerlog.runs import Run
 from powerlog.sampler import Due, Sample, Sampler
-from powerlog.store import store
+from powerlog.storage.rebuild import meters, rebuild
+from powerlog.storage.store import store
 from powerlog.truth.lives import Life
 
 from .doubles import sample

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from powerlog import models
-from powerlog.batches import moment
-from powerlog.channel import Rules
-from powerlog.days import days_between
-from powerlog.runs import Run
-from powerlog.totals import RunsOfDay, bounds, days_of_run
+from powerlog.core.channel import Rules
+from powerlog.core.days import days_between
+from powerlog.core.runs import Run
+from powerlog.storage.batches import moment
+from powerlog.storage.totals import RunsOfDay, bounds, days_of_run
 from powerlog.truth.lives import Life
 from powerlog.truth.score import play
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Sample
 from powerlog.truth.lives import Life
 from powerlog.truth.score import Played, Score, judge, play

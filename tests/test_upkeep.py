@@ -11,10 +11,10 @@ import pytest
 from django.db import DatabaseError, OperationalError, connections
 from django.utils import timezone
 
-from powerlog import retention, upkeep
 from powerlog.models import DayTotal, PowerLog
-from powerlog.store import WRITER
-from powerlog.upkeep import Upkeep
+from powerlog.storage import retention, upkeep
+from powerlog.storage.store import WRITER
+from powerlog.storage.upkeep import Upkeep
 from powerlog.writer import row_writer
 
 from . import servers
@@ -37,7 +37,7 @@ def old_row(settings: Any) -> PowerLog:
 
 @pytest.fixture(autouse=True)
 def _log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "powerlog.upkeep")
+    caplog.set_level(logging.INFO, "powerlog.storage.upkeep")
 
 
 def failing(exc: Exception) -> Any:

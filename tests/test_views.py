@@ -10,8 +10,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from powerlog.peer import Peer
-from powerlog.traffic import traffic
+from powerlog.entry.peer import Peer
+from powerlog.entry.traffic import traffic
 from powerlog.writer import row_writer
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

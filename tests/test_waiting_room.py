@@ -2,13 +2,13 @@
 
 import pytest
 
-from powerlog import waiting_room as module
-from powerlog.about import About
-from powerlog.frame import Frame, Reading
+from powerlog.core.about import About
+from powerlog.core.frame import Frame, Reading
+from powerlog.entry import waiting_room as module
+from powerlog.entry.once import once
+from powerlog.entry.peer import Peer
+from powerlog.entry.waiting_room import PLACES, STALE, STORE_S, WaitingRoom
 from powerlog.models import Device
-from powerlog.once import once
-from powerlog.peer import Peer
-from powerlog.waiting_room import PLACES, STALE, STORE_S, WaitingRoom
 
 from .frames import PUMP, T0
 

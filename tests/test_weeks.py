@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 
-from powerlog.day import latest
-from powerlog.meters import Meter
 from powerlog.models import Silence
-from powerlog.spent import Spent
-from powerlog.weeks import Total, bars, month_before, months, totals_of_days
+from powerlog.pages.day import latest
+from powerlog.pages.meters import Meter
+from powerlog.pages.spent import Spent
+from powerlog.pages.weeks import Total, bars, month_before, months, totals_of_days
 
 from .pumps import DAY, NOON, PUMP, at, run, total
 from .test_models import row

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from powerlog import words
+from powerlog.pages import words
 
 from .pumps import NOON, at
 

@@ -10,7 +10,7 @@ from django.db import DataError, IntegrityError
 
 from powerlog.models import PowerLog
 from powerlog.sampler import Sample
-from powerlog.store import store
+from powerlog.storage.store import store
 from powerlog.writer import BATCH_ROWS, LINGER_S, RowWriter
 
 from .doubles import Database, away, sample, until

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from powerlog.sampler import Sample
-from powerlog.spool import Spool
-from powerlog.spool_file import SpoolFile
+from powerlog.storage.spool import Spool
+from powerlog.storage.spool_file import SpoolFile
 from powerlog.writer import RowWriter
 
 from .doubles import sample
@@ -49,7 +49,7 @@ class Outages(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="collector-tests-"))
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr("powerlog.writer.logger.disabled", True)
-        self.patch.setattr("powerlog.backlog.logger.disabled", True)
+        self.patch.setattr("powerlog.storage.backlog.logger.disabled", True)
         self.table: dict[int, int] = {}
         self.minutes = self.lost_in_crashes = self.boots = 0
         self.refused: set[int] = set()
@@ -129,7 +129,7 @@ class Outages(RuleBasedStateMachine):
         self.disk_full = not self.disk_full
         self.patch.undo()
         self.patch.setattr("powerlog.writer.logger.disabled", True)
-        self.patch.setattr("powerlog.backlog.logger.disabled", True)
+        self.patch.setattr("powerlog.storage.backlog.logger.disabled", True)
         if self.disk_full:
             self.patch.setattr(SpoolFile, "append", full)
 

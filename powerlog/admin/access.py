@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from powerlog.admission import digest, new_token
+from powerlog.entry.admission import digest, new_token
 from powerlog.models import Access, Device
 
 States = Device.Admission

@@ -1,7 +1,7 @@
 """The read-only lists of rows, runs and day totals: a search above, pages by cursor below.
 
 Django's own list would count the table and skip through it; this one shows the page of the search
-(powerlog/paging.py) with the names of devices and channels, and says how many there are only
+(powerlog/lists/paging.py) with the names of devices and channels, and says how many there are only
 where that costs nothing.
 """
 
@@ -24,12 +24,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from powerlog import words
-from powerlog.download import download
-from powerlog.export import TABLES
-from powerlog.names import names_of, suggestions
-from powerlog.paging import Cursor, Page, about, find
-from powerlog.search import Moment, Search
+from powerlog.lists.download import download
+from powerlog.lists.export import TABLES
+from powerlog.lists.names import names_of, suggestions
+from powerlog.lists.paging import Cursor, Page, about, find
+from powerlog.lists.search import Moment, Search
+from powerlog.pages import words
 
 
 class SearchList(ChangeList):

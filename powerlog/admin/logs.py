@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lists import LogAdmin, list_of, number
+from powerlog.lists.search import DaySearch, LogSearch, RunSearch
 from powerlog.models import DayTotal, PowerLog, Run
-from powerlog.search import DaySearch, LogSearch, RunSearch
 
 
 def _local(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:

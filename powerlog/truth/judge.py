@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from powerlog.runs import Run
+from powerlog.core.runs import Run
 from powerlog.sampler import Rules, Sample
 from powerlog.truth.curves import MINUTE_S, overlap_s
 from powerlog.truth.lives import Life, Said

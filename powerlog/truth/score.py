@@ -8,8 +8,8 @@ What is right and what is not is for judge.py to say.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from powerlog.core.runs import Run
 from powerlog.protocol import parse
-from powerlog.runs import Run
 from powerlog.sampler import Due, Past, Rules, Sample, Sampler
 from powerlog.truth.curves import MINUTE_S
 from powerlog.truth.judge import Finding, Judge, Score

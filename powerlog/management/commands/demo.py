@@ -17,10 +17,10 @@ from django.utils import timezone
 from msgspec.structs import replace
 
 from powerlog import protocol
-from powerlog.demo import CHANNEL, DAY_S, PUMPS, Story
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run, Silence
 from powerlog.sampler import Due, Sampler
-from powerlog.store import store
+from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.storage.store import store
 
 BATCH_ROWS = 1000
 TABLES = (PowerLog, Run, DayTotal, Silence, Channel, Device)

@@ -16,9 +16,9 @@ from django.db import connection
 from django.forms import MultiValueField
 from django.utils import timezone
 
-from powerlog.copying import Piece, copied_here
-from powerlog.export import BOM, ROWS_AT_ONCE, TABLES, Table
-from powerlog.search import Search
+from powerlog.lists.copying import Piece, copied_here
+from powerlog.lists.export import BOM, ROWS_AT_ONCE, TABLES, Table
+from powerlog.lists.search import Search
 
 PROGRESS_S = 2.0
 WHEN = "of TIME_ZONE, such as 2026-05-01"

@@ -19,9 +19,9 @@ from django.db import connection
 
 from powerlog import protocol
 from powerlog.models import PowerLog
-from powerlog.past import recall
 from powerlog.sampler import Due, Sample, Sampler
-from powerlog.store import store
+from powerlog.storage.past import recall
+from powerlog.storage.store import store
 
 BATCH_ROWS = 1000
 # Any uptime is below it, any real time of a Gen2 device above: 1 January 2020.

@@ -18,10 +18,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.urls import reverse
 
 from collector_site.event_loop import Server
-from powerlog import rebuild
-from powerlog.batches import WRITER
-from powerlog.processes import run_all
-from powerlog.worker import prepare
+from powerlog.running.processes import run_all
+from powerlog.running.worker import prepare
+from powerlog.storage import rebuild
+from powerlog.storage.batches import WRITER
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes", default=1, type=int, help="collectors that share the port (1)"
         )
-        parser.add_argument("--worker", type=Path, help=SUPPRESS)  # see powerlog/processes.py
+        parser.add_argument(
+            "--worker", type=Path, help=SUPPRESS
+        )  # see running/processes.py
 
     def handle(
         self, *args: Any, host: str, port: int, processes: int, worker: Path | None, **options: Any

@@ -1,0 +1,88 @@
+"""What a message says: a Frame of one device, with a Reading of each channel that it reports.
+
+Pure: the nouns of protocol.py, which makes them out of text.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from powerlog.core.about import About
+
+BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such values as well
+
+
+class FrameError(ValueError):
+    """The text is not a frame of this protocol. The message says why, in a few words."""
+
+
+class RecordedMinute(NamedTuple):
+    """A minute (ts // 60) of the device's record: its mean power, what it drew alone, and what the
+    device has counted from its start on."""
+
+    minute: int
+    mean_w: float
+    drawn_w: float
+    counted_wh: float
+
+
+class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
+    """The device's own record of three minutes: mWh, the newest first; as it is on the wire.
+
+    mwh counts both directions; returned_mwh is the part of it that went back to the grid.
+    """
+
+    minute_ts: float
+    mwh: tuple[float, float, float]
+    returned_mwh: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def complete(self, at: float) -> Iterator[RecordedMinute]:
+        """Its complete minutes, the newest first, of a record received at this Unix time."""
+        newest, second = divmod(int(self.minute_ts), 60)
+        # From firmware 1.2 on minute_ts is a full minute and the first of the three the one before
+        # it. Up to 1.1 the first is the minute in which minute_ts lies: still running, but in the
+        # notification on the full minute, whose minute_ts ends in :59.
+        running = second > 0 and not (second == 59 and at // 60 > newest)
+        if second == 0:
+            newest -= 1
+        since_mwh = 0.0
+        for age, (mwh, returned) in enumerate(zip(self.mwh, self.returned_mwh, strict=True)):
+            since_mwh += mwh
+            if age or not running:
+                drawn_w = (mwh - returned) * 0.06
+                mean_w = round(drawn_w - returned * 0.06, 5)
+                yield RecordedMinute(newest - age, mean_w, drawn_w, since_mwh / 1000)
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What one frame reports of one channel; None is "not reported". Never all None.
+
+    channel is the component key ("switch:2"), or a phase of a three-phase meter ("em:0:a").
+    energy_total_wh is the device's cumulative counter, of both directions where the device counts
+    what it returns to the grid; returned_wh is that part.
+    """
+
+    channel: str
+    apower_w: float | None = None
+    voltage_v: float | None = None
+    current_a: float | None = None
+    energy_total_wh: float | None = None
+    output: bool | None = None
+    returned_wh: float | None = None
+    record: MinuteRecord | None = None
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One message of one device.
+
+    ts is the device's own clock in Unix seconds, or None where the frame has none; it may be an
+    uptime or plainly wrong. full: the readings replace what is known instead of overlaying it.
+    """
+
+    device_id: str
+    ts: float | None = None
+    full: bool = False
+    readings: tuple[Reading, ...] = ()
+    answers: int | None = None
+    about: About | None = None

@@ -1,0 +1,62 @@
+"""Where connections arrive, and what the server's own log says of them.
+
+The promise: no public address has more than its share of the connections, of whatever kind, and no
+token gets into an access log.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+from daphne.http_protocol import HTTPFactory
+from daphne.server import Server
+from django.conf import settings
+
+from powerlog.entry.addresses import Tally
+from powerlog.entry.once import once
+from powerlog.entry.traffic import TOO_MANY, traffic
+
+logger = logging.getLogger(__name__)
+
+
+class Entrance(HTTPFactory):
+    """Where all connections arrive, of devices and of pages, also those that never ask anything."""
+
+    tally = Tally()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """None, which closes it, where its address has as many as it may have.
+
+        Behind a proxy all come from the proxy: there the doors count, and only WebSockets.
+        """
+        address = "" if settings.BEHIND_PROXY else getattr(addr, "host", "")
+        if not self.tally.enter(address, settings.MAX_CONNECTIONS_PER_ADDRESS):
+            traffic.refused[TOO_MANY] += 1
+            once(logger, logging.WARNING, f"{address} is refused: {TOO_MANY}")
+            return None
+        protocol = super().buildProtocol(addr)
+        # Of one that becomes a WebSocket the DeviceSocket hears when it is lost.
+        protocol.connectionLost = partial(self.lost, protocol.connectionLost, address)
+        return protocol
+
+    @classmethod
+    def lost(cls, tell: Callable[[Any], None], address: str, reason: Any) -> None:
+        cls.tally.leave(address)
+        tell(reason)
+
+
+def log_without_secrets(
+    server: Server, protocol: str, action: str, details: dict[str, Any]
+) -> None:
+    """Daphne's access log, where somebody wants it: a path below /ws is a token.
+
+    A path may hold one wherever it was mistyped: of sockets to elsewhere nothing is shown.
+    """
+    if server.action_logger:
+        path = unquote(str(details.get("path", "")))
+        below = path.lower().find("/ws")
+        if protocol == "websocket" or below >= 0:
+            path = f"{path[:below]}/ws…" if below == 0 or protocol == "http" else "…"
+        server.action_logger(protocol, action, details | {"path": path})

@@ -1,0 +1,92 @@
+"""Who is on the other end of a connection: who they say they are, and whether they may."""
+
+import logging
+from typing import Any
+
+from powerlog.core.frame import Frame, FrameError
+from powerlog.entry.admission import WAITS, admission
+from powerlog.entry.once import once
+from powerlog.entry.traffic import traffic
+from powerlog.entry.waiting_room import waiting_room
+
+logger = logging.getLogger(__name__)
+
+# Codes of the application's own, with which a socket is closed.
+SUPERSEDED, TWO_NAMES, NOT_ALLOWED = 4000, 4001, 4003
+OTHER_SRC = "another src than before"
+OTHERS_AT_MOST = 10
+FULL = "the waiting room is full"
+
+
+class Peer:
+    """device_id is None until the first frame, and stays as it is then: one socket, one device.
+
+    heard_at is when the last frame came, Unix seconds. refused is the code to close with, or 0.
+    """
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.address, self._port = (scope.get("client") or ("unknown", 0))[:2]
+        self.device_id: str | None = None
+        self.heard_at = 0.0
+        self.bad_frames = self._others = self.refused = 0
+        self.waited = False
+        self._key, self._held = scope.get("key", ""), scope.get("held")
+        self._passed: object = None  # the policy that let it in
+
+    def passes(self, frame: Frame) -> bool:
+        """Whether what this frame says is to be believed. Cheap where nothing has changed."""
+        if self._passed is admission.policy and frame.device_id == self.device_id:
+            return True
+        if self.device_id is None:
+            self.device_id = frame.device_id
+        if frame.device_id != self.device_id:
+            return self._speaks_for_another(frame)
+        return self._judged(frame)
+
+    def _speaks_for_another(self, frame: Frame) -> bool:
+        self.reject(FrameError(OTHER_SRC), frame.device_id)
+        self._others += 1
+        if self._others == OTHERS_AT_MOST:
+            self._refuse(TWO_NAMES, OTHER_SRC)
+        return False
+
+    def _judged(self, frame: Frame) -> bool:
+        policy = admission.policy
+        why = admission.objection(frame.device_id, self._key, self._held)
+        if why == WAITS:
+            self._wait(frame)
+        elif why:
+            self._refuse(NOT_ALLOWED, why)
+        else:
+            self._passed = policy
+        return not why
+
+    def _wait(self, frame: Frame) -> None:
+        if not self.waited:
+            once(logger, logging.INFO, f"{self} waits for staff to accept it")
+        self.waited = True
+        if not waiting_room.hear(self, frame):
+            self._refuse(NOT_ALLOWED, FULL)
+
+    def has_to_go(self) -> int:
+        """The code to close with, or 0: it may stay."""
+        why = admission.objection(self.device_id or "", self._key, self._held)
+        if why and why != WAITS:
+            self._refuse(NOT_ALLOWED, why)
+        return self.refused
+
+    def _refuse(self, code: int, why: str) -> None:
+        if not self.refused:
+            traffic.refused[why] += 1
+            once(logger, logging.WARNING, f"{self.address} as {self.device_id} is cut off: {why}")
+        self.refused = code
+
+    def reject(self, why: FrameError, message: str | bytes) -> None:
+        """Count a bad message; the first of a connection is logged, cut to 75 characters."""
+        if not self.bad_frames:
+            logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
+        traffic.rejected[str(why)] += 1
+        self.bad_frames += 1
+
+    def __str__(self) -> str:
+        return f"{self.device_id or 'a stranger'} ({self.address}:{self._port})"

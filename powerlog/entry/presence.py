@@ -1,0 +1,32 @@
+"""Devices come and go: who has to know of it, in the order in which they have to."""
+
+import logging
+from typing import Any
+
+from powerlog.entry.traffic import traffic
+from powerlog.entry.waiting_room import waiting_room
+from powerlog.storage.registry import registry
+
+logger = logging.getLogger(__name__)
+
+
+def arrive(connection: Any) -> Any:
+    """It speaks from here on. Returns its older connection, if any: a half-open one, now gone."""
+    peer = connection.peer
+    logger.info("%s connected", peer)
+    waiting_room.leave(peer)
+    if older := traffic.came(peer.device_id, connection):
+        older.gone()
+    registry.met(peer.device_id, peer)
+    return older
+
+
+def depart(connection: Any) -> None:
+    """It has ended. One that never spoke, or might not, was nobody's."""
+    peer = connection.peer
+    waiting_room.leave(peer)
+    if not connection.began:
+        return
+    traffic.went(peer.device_id, connection)
+    registry.gone(peer.device_id)
+    logger.info("%s gone, %d bad frames", peer, peer.bad_frames)

@@ -1,0 +1,1 @@
+"""What staff look for at any size of table: search, pages by cursor, export."""

@@ -1,0 +1,1 @@
+"""The dashboard: figures, pictures and words of its pages."""

@@ -1,0 +1,263 @@
+"""The dashboard's pages for staff: the overview, a day of a channel or device, its weeks.
+
+Each page works without its script, which only asks `live` whether to fetch the page anew, and
+`minutes` for what the crosshair says.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.text import get_valid_filename
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page, require_safe
+
+from powerlog.models import Device
+from powerlog.pages import cards, choices, live, meters, minutes, runs_table, weeks, words
+from powerlog.pages.chart import plot
+from powerlog.pages.day import Latest, MeterDay, last_day, latest, meter_day
+from powerlog.pages.localtime import DAY
+from powerlog.pages.meters import Meter
+from powerlog.pages.overview import overview
+from powerlog.pages.state import state
+
+View = Callable[[HttpRequest], HttpResponse]
+MOST_CURVES = 4
+MOST_RUNS = 300  # in the table of a page; the file has all
+
+
+def for_staff(view: View) -> View:
+    """Only to be read, only by staff, and kept by no cache on the way."""
+    return require_safe(staff_member_required(cache_control(private=True, no_cache=True)(view)))
+
+
+@for_staff
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """The entry: what is asked for, else all channels, or the only one there is."""
+    if "meter" in request.GET or "run" in request.GET:
+        return _day(request, choices.choice(request.GET))
+    if "device" in request.GET:
+        return _device(request, choices.device(request.GET))
+    everybody = meters.everybody()
+    if not everybody:
+        return _welcome(request)
+    if len(everybody) == 1:
+        day, form = choices.asked_day(request.GET)
+        return _day(request, choices.Choice(everybody[0], form, day))
+    return _overview(request, everybody)
+
+
+@for_staff
+def week(request: HttpRequest) -> HttpResponse:
+    """Thirty days and twelve months of a channel, up to the asked day or today."""
+    choice, now = choices.choice(request.GET), timezone.now()
+    meter, today = choice.meter, timezone.localdate(now)
+    until = min(choice.day or today, today)
+    show = "energy" if request.GET.get("show") == "energy" else "time"
+    first = min(weeks.month_before(until, weeks.MONTHS - 1), until - (weeks.DAYS - 1) * DAY)
+    end_of_month = weeks.month_before(until, -1) - DAY
+    newest = latest(meter)
+    totals = weeks.totals_of_days(meter, first, end_of_month, now, newest)
+    days = [total for total in totals if until - weeks.DAYS * DAY < total.first <= until]
+    months = weeks.months(
+        [each for each in totals if each.first >= weeks.month_before(until, weeks.MONTHS - 1)]
+    )
+    context = _of_meter(meter, newest, now) | {
+        "form": choice.form,
+        "siblings": meters.of_device(meter.device_id),
+        "day_url": f"{reverse('dashboard')}?{urlencode({'meter': meter.address})}",
+        "month_url": f"?{urlencode({'meter': meter.address, 'show': show})}",
+        "show": show,
+        "until": until,
+        "today": today,
+        "earlier": until - weeks.DAYS * DAY,
+        "later": min(until + weeks.DAYS * DAY, today),
+        "days": weeks.bars(days, show, weeks.DAYS, by_month=False),
+        "months": weeks.bars(months, show, weeks.MONTHS, by_month=True),
+    }
+    return render(request, "powerlog/weeks.html", context, status=_status(choice.form))
+
+
+@for_staff
+def runs_csv(request: HttpRequest) -> HttpResponse:
+    """The runs of the day as a file."""
+    choice, now = choices.choice(request.GET), timezone.now()
+    day = choice.day or timezone.localdate(now)
+    name = get_valid_filename(f"runs-{choice.meter.address}-{day}.csv".replace("/", "-"))
+    text = runs_table.as_csv(meter_day(choice.meter, day, now, latest(choice.meter)))
+    disposition = f'attachment; filename="{name.encode("ascii", "ignore").decode()}"'
+    headers = {"Content-Disposition": disposition}
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@for_staff
+def minutes_json(request: HttpRequest) -> HttpResponse:
+    """What the crosshair reads, of a day of a channel or of a device."""
+    now = timezone.now()
+    day = choices.asked_day(request.GET)[0]
+    asked = _asked_meters(request)
+    day = day or timezone.localdate(now)
+    days = [meter_day(each, day, now, latest(each)) for each in asked]
+    return JsonResponse(minutes.numbers(days))
+
+
+@for_staff
+@conditional_page
+def live_json(request: HttpRequest) -> HttpResponse:
+    """Whether anything has changed: 304 where nothing has."""
+    now = timezone.now()
+    if "meter" in request.GET or "device" in request.GET:
+        asked = _asked_meters(request)
+        return JsonResponse(live.of_meters([(each, latest(each)) for each in asked], now))
+    return JsonResponse(live.of_all(now))
+
+
+def _asked_meters(request: HttpRequest) -> Sequence[Meter]:
+    if "device" in request.GET:
+        return choices.device(request.GET)[:MOST_CURVES]
+    return [choices.choice(request.GET).meter]
+
+
+def _welcome(request: HttpRequest) -> HttpResponse:
+    scheme = "wss" if request.is_secure() else "ws"
+    token = "/ and then WS_TOKEN" if settings.WS_TOKEN else ""
+    context = {
+        "address": f"{scheme}://{request.get_host()}/ws{token}",
+        "devices": Device.objects.count(),
+        "now": timezone.now(),
+        "version": live.of_all(timezone.now())["version"],
+    }
+    return render(request, "powerlog/welcome.html", context)
+
+
+def _overview(request: HttpRequest, everybody: Sequence[Meter]) -> HttpResponse:
+    now = timezone.now()
+    query, page = request.GET.get("q", "").strip()[:100], request.GET.get("page", "1")
+    version = live.of_all(now)["version"]  # before the lines: what comes meanwhile is news
+    found = overview(everybody, now, query, page)
+    context = {"overview": found, "version": version, "now": now}
+    return render(request, "powerlog/overview.html", context)
+
+
+def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
+    now, meter, sort = timezone.now(), choice.meter, request.GET.get("sort", "start")
+    today = timezone.localdate(now)
+    newest = latest(meter)
+    context = _of_meter(meter, newest, now)
+    day = meter_day(meter, choice.day or today, now, newest, compare=True)
+    if day.is_empty:
+        context["last_day"] = last = last_day(meter)
+        if last and last != today and choice.day is None and choice.form.is_valid():
+            context["is_fallback"] = True
+            day = meter_day(meter, last, now, newest, compare=True)
+    window = choices.window(request.GET, day.span, choice.run)
+    main_cards, more_cards = cards.cards(day)
+    lines = runs_table.lines(day, sort)
+    first, picture = round(day.span.minute(window.start)), plot(day, window)
+    context |= _around(day.day, choice.form, today) | {
+        "siblings": meters.of_device(meter.device_id),
+        "day": day,
+        "plots": [picture],
+        "kinds": picture.kinds,
+        "picture_label": _picture_label(day),
+        "window": window,
+        "first_minute": first,
+        "last_minute": first + window.minutes,
+        "is_zoomed": window != day.span,
+        "run": choice.run,
+        "main_cards": main_cards,
+        "more_cards": more_cards,
+        "comparison": cards.comparison(day),
+        "lines": lines[:MOST_RUNS],
+        "hidden": max(0, len(lines) - MOST_RUNS),
+        "columns": _columns(sort),
+        "minutes": minutes.table(day, window),
+    }
+    return render(request, "powerlog/day.html", context, status=_status(choice.form))
+
+
+def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
+    now = timezone.now()
+    today = timezone.localdate(now)
+    asked, form = choices.asked_day(request.GET)
+    shown = channels[:MOST_CURVES]
+    newest = [latest(each) for each in shown]
+    version = live.of_meters(zip(shown, newest, strict=True), now)["version"]
+    drawn = [
+        _drawn(meter_day(each, asked or today, now, found), found, now)
+        for each, found in zip(shown, newest, strict=True)
+    ]
+    context = _around(asked or today, form, today) | {
+        "now": now,
+        "version": version,
+        "device": channels[0],
+        "channels": drawn,
+        "kinds": set().union(*(each["plot"].kinds for each in drawn)),
+        "others": channels[MOST_CURVES:],
+        "span": drawn[0]["day"].span,
+    }
+    return render(request, "powerlog/device.html", context, status=_status(form))
+
+
+def _drawn(day: MeterDay, newest: Latest, now: datetime) -> dict[str, Any]:
+    """One of the channels on the page of a device."""
+    return {
+        "day": day,
+        "state": state(day.meter, newest.run, now),
+        "plot": plot(day, day.span),
+        "label": _picture_label(day),
+        "cells": cards.summary(day),
+        "minutes": minutes.table(day, day.span),
+    }
+
+
+def _picture_label(day: MeterDay) -> str:
+    return _("Power of %(name)s by the minute: it ran for %(time)s.") % {
+        "name": day.meter.name,
+        "time": words.duration(day.figures.run_s),
+    }
+
+
+def _of_meter(meter: Meter, newest: Latest, now: datetime) -> dict[str, Any]:
+    """What the pages of a channel have in common."""
+    version = live.of_meters([(meter, newest)], now)["version"]
+    how = state(meter, newest.run, now)
+    return {"meter": meter, "state": how, "version": version, "now": now}
+
+
+def _around(day: date, form: choices.DayForm, today: date) -> dict[str, Any]:
+    shown = choices.DayForm({"day": day}, label_suffix="")
+    return {
+        "date": day,
+        "iso_day": day.isoformat(),
+        "form": shown if form.is_valid() else form,
+        "zone": timezone.get_current_timezone_name(),
+        "locale": get_language(),
+        "previous": day - DAY if day > choices.FIRST_DAY else None,
+        "next": day + DAY if day < today else None,
+        "today": today,
+        "is_today": day == today,
+    }
+
+
+def _columns(sort: str) -> list[tuple[str, str, str]]:
+    """What each head of the table says, sorts by when it is clicked, and is sorted by now."""
+    heads = []
+    for key, label in runs_table.columns():
+        now = {key: "ascending", f"-{key}": "descending"}.get(sort, "")
+        first, second = (key, f"-{key}") if key in ("start", "end") else (f"-{key}", key)
+        heads.append((label, second if sort == first else first, now))
+    return heads
+
+
+def _status(form: choices.DayForm) -> int:
+    return 200 if form.is_valid() else 400

@@ -1,0 +1,48 @@
+"""What a page asks every few seconds: has anything changed that it shows, and who was heard when.
+
+A few index look-ups, however much there is. The version is one word for all that the page was made
+of: where it differs from the page's own, the page fetches itself anew.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from powerlog.models import Device, PowerLog, Run
+from powerlog.pages.day import Latest
+from powerlog.pages.meters import CONTACT, Meter
+
+
+def of_meters(meters: Iterable[tuple[Meter, Latest]], now: datetime) -> dict[str, Any]:
+    """For the pages of a channel, or of the channels of a device."""
+    parts: list[Any] = [timezone.localdate(now)]
+    heard_at = None
+    for meter, latest in meters:
+        row, run = latest.row, latest.run
+        heard_at = meter.heard_at
+        parts += [meter.channel, meter.in_contact(now), row and row.timestamp]
+        parts += [run and run.started_at, run and run.ended_at, run and run.energy_wh]
+    return {"version": _word(parts), "heard": heard_at and int(heard_at.timestamp())}
+
+
+def of_all(now: datetime) -> dict[str, Any]:
+    """For the overview. Nothing in it is of one device: every line says when it was made."""
+    runs = Run.objects.order_by()
+    connected = Device.objects.filter(connected=True, last_seen_at__gt=now - CONTACT)
+    parts = [
+        timezone.localdate(now),
+        PowerLog.objects.order_by("-timestamp").values_list("timestamp", flat=True).first(),
+        runs.aggregate(Max("id"))["id__max"],
+        runs.filter(ended_at__isnull=True).aggregate(Count("id"))["id__count"],
+        connected.count(),
+        Device.objects.count(),
+    ]
+    return {"version": _word(parts), "heard": None}
+
+
+def _word(parts: list[Any]) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

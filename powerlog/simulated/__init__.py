@@ -1,0 +1,1 @@
+"""Shellys that do not exist, for `manage.py simulate` and `demo`."""

@@ -1,0 +1,133 @@
+"""Devices and channels: what the database is to know of those connected here, and what staff want.
+
+The promise: nothing here waits for the database, and no frame asks it. A thread brings what was
+learned into `devices`, `channels` and `silences`, within seconds while the database is there, and
+reads what staff have set for single channels every ten. While the database is away the newest of
+each device is kept, of devices that have gone up to MAX_GONE.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from powerlog.core.about import About
+from powerlog.core.channel import Own
+from powerlog.entry.admission import admission, keep, kept, read
+from powerlog.entry.peer import Peer
+from powerlog.entry.waiting_room import waiting_room
+from powerlog.storage.batches import WRITER, Meter
+from powerlog.storage.device_rows import Facts, own_settings, store_facts
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+RELOAD_S = 10.0
+HEARD_S = 5.0  # so often it is told when a device was heard ...
+HEARD_A_SECOND = 500  # ... where that comes to no more than so many
+MAX_GONE = 20_000
+STOP_LIMIT_S = 2.0
+
+
+class Registry:
+    """own has what staff have set for single channels; replaced as a whole, never changed.
+
+    doors_changed is called in the registry's thread when staff have decided on who may speak.
+    """
+
+    def __init__(self) -> None:
+        self.doors_changed: Callable[[], object] = lambda: None
+        self.own: Mapping[Meter, Own] = {}
+        self._here: dict[str, Facts] = {}
+        self._news: dict[str, Facts] = {}  # not yet in the database
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._reload_at = self._heard_at = 0.0
+
+    def start(self) -> None:
+        admission.replace(kept(settings.SPOOL_DIR))
+        self._thread = threading.Thread(target=self._keep, name="registry", daemon=True)
+        self._thread.start()
+
+    def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
+        """Tell what is not told yet, for at most so long."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join(limit_s)
+
+    def met(self, device_id: str, peer: Peer) -> None:
+        """The device has begun to speak on this connection."""
+        with self._lock:
+            facts = Facts(device_id, peer, self._news.get(device_id))
+            self._here[device_id] = self._news[device_id] = facts
+
+    def learn(self, device_id: str, about: About | None) -> None:
+        """The device has answered what it was asked about itself."""
+        with self._lock:
+            if about and (facts := self._here.get(device_id)):
+                facts.learn(about)
+                self._news[device_id] = facts
+
+    def meters(self, device_id: str, channels: Sequence[str]) -> None:
+        """These channels of it meter, and are logged if staff do not want otherwise."""
+        with self._lock:
+            if facts := self._here.get(device_id):
+                facts.meters |= dict.fromkeys(channels)
+                self._news[device_id] = facts
+
+    def gone(self, device_id: str) -> None:
+        """The connection has ended on which it spoke last."""
+        with self._lock:
+            if facts := self._here.pop(device_id, None):
+                facts.connected = False
+                self._news[device_id] = facts
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        beyond = len(self._news) - len(self._here) - MAX_GONE
+        if beyond > 0:
+            gone = [key for key, facts in self._news.items() if not facts.connected]
+            for device_id in gone[:beyond]:
+                del self._news[device_id]
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(TICK_S):
+            self.exchange(time.time())
+        self.exchange(time.time())
+        connections[WRITER].close()
+
+    def exchange(self, now: float) -> None:
+        """Tell the database what is new, and read what staff have set."""
+        news = self._take(now)
+        try:
+            store_facts(news)
+            waiting_room.store(now)
+            if now - self._reload_at >= RELOAD_S:
+                self.own = own_settings()
+                self._reload_doors()
+                self._reload_at = now
+        except (DatabaseError, InterfaceError):
+            # The writer says that the database is away; here all is tried again.
+            connections[WRITER].close()
+            with self._lock:
+                self._news = {facts.device_id: facts for facts in news} | self._news
+
+    def _reload_doors(self) -> None:
+        if admission.replace(read()):
+            keep(admission.policy, settings.SPOOL_DIR)
+            self.doors_changed()
+
+    def _take(self, now: float) -> list[Facts]:
+        with self._lock:
+            news, self._news = self._news, {}
+            if now - self._heard_at >= max(HEARD_S, len(self._here) / HEARD_A_SECOND):
+                self._heard_at = now
+                news = {key: each for key, each in self._here.items() if each.note()} | news
+        return list(news.values())
+
+
+registry = Registry()
