@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from .browser import OTHER, SCHEMES, WIDTHS, Visitor, chromium, faults, fill
 from .frames import PUMP, delta, full, meter
@@ -142,15 +142,12 @@ def test_without_its_script_every_page_says_the_same(browser: Browser, server: S
         expect(page.locator("th[aria-sort=descending]")).to_have_text("Duration ↓")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    browser: Browser, server: Server, width: int, scheme: str
+    browser: Browser, server: Server
 ) -> None:
-    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with visit(browser, server, **options) as visitor:
+    with visit(browser, server) as visitor:
         page = visitor.page
-        assert faults(page) == []  # the welcome
+        refuse_faults(page, "the welcome")
         fill(server.database_url)
         for path in (
             "/dashboard/",
@@ -164,5 +161,14 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
         ):
             page.goto(path)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            assert faults(page) == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            refuse_faults(page, path)
+
+
+def refuse_faults(page: Page, path: str) -> None:
+    """In light and dark, on a phone and on a desk."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert faults(page) == [], (path, width, scheme)

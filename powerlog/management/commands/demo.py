@@ -68,8 +68,9 @@ class Command(BaseCommand):
             bar.end()
         rows = PowerLog.objects.filter(device_id__in=IDS).count()
         runs = Run.objects.filter(device_id__in=IDS).count()
+        span = "1 day" if days == 1 else f"{days} days"
         self.stdout.write(
-            f"{days} days of two pumps: {rows} minutes, {runs} runs. They are on the dashboard as "
+            f"{span} of two pumps: {rows} minutes, {runs} runs. They are on the dashboard as "
             f"{' and '.join(pump.pump_name for pump in PUMPS)}; `manage.py demo --clear` removes "
             "them."
         )

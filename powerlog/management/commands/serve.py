@@ -44,9 +44,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes", default=1, type=int, help="collectors that share the port (1)"
         )
-        parser.add_argument(
-            "--worker", type=Path, help=SUPPRESS
-        )  # see running/processes.py
+        parser.add_argument("--worker", type=Path, help=SUPPRESS)  # see running/processes.py
 
     def handle(
         self, *args: Any, host: str, port: int, processes: int, worker: Path | None, **options: Any
