@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
+import msgspec
 from django.db import connections
 
 T = TypeVar("T")
@@ -28,3 +29,13 @@ def values(records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
     if connections[WRITER].vendor == "sqlite":
         flat = [v.isoformat() if type(v) is date else v for v in flat]
     return f"VALUES {', '.join([record] * len(records))}", flat
+
+
+def given(columns: str, records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """The same with their names and PostgreSQL's types, which gets them as one parameter there: one
+    for each value costs several times the CPU."""
+    if connections[WRITER].vendor != "postgresql":
+        return values(records)
+    names = [column.split()[0] for column in columns.split(", ")]
+    text = msgspec.json.encode([dict(zip(names, each, strict=True)) for each in records]).decode()
+    return f"SELECT * FROM json_to_recordset(%s::json) AS given ({columns})", [text]

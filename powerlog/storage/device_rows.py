@@ -14,7 +14,7 @@ from powerlog.core.about import About
 from powerlog.core.channel import Own
 from powerlog.entry.peer import Peer
 from powerlog.models import Channel, Device, Silence
-from powerlog.storage.batches import WRITER, Meter, batched, moment, values
+from powerlog.storage.batches import WRITER, Meter, batched, given, moment
 
 SILENT_S = 120.0  # a healthy device speaks each minute
 DEVICES_AT_ONCE = 1000
@@ -34,11 +34,16 @@ ON CONFLICT (device_id) DO UPDATE SET
     connected = excluded.connected
 WHERE excluded.last_seen_at >= devices.last_seen_at
 """
+DEVICE = (
+    "device_id text, address text, reported_name text, model text, firmware text, "
+    "first_seen_at timestamptz, last_seen_at timestamptz, connected bool, name text, admission text"
+)
 ADD_CHANNELS = """
 INSERT INTO channels (device_id, channel, reported_name, name, logged)
 {channels}
 ON CONFLICT (device_id, channel) DO
 """
+CHANNEL = "device_id text, channel text, reported_name text, name text, logged bool"
 RENAME = "UPDATE SET reported_name = excluded.reported_name"
 
 
@@ -118,7 +123,7 @@ def _store_devices(part: Sequence[Facts]) -> None:
         )
         for each in part
     ]
-    _execute(UPSERT_DEVICES, "devices", records)
+    _execute(UPSERT_DEVICES, "devices", DEVICE, records)
 
 
 def _store_channels(part: Sequence[Facts]) -> None:
@@ -128,13 +133,13 @@ def _store_channels(part: Sequence[Facts]) -> None:
         for channel in list(each.meters):
             record = (each.device_id, channel, (names or {}).get(channel, ""), "", True)
             (unnamed if names is None else named).append(record)
-    _execute(f"{ADD_CHANNELS} NOTHING", "channels", unnamed)
-    _execute(f"{ADD_CHANNELS} {RENAME}", "channels", named)
+    _execute(f"{ADD_CHANNELS} NOTHING", "channels", CHANNEL, unnamed)
+    _execute(f"{ADD_CHANNELS} {RENAME}", "channels", CHANNEL, named)
 
 
-def _execute(statement: str, name: str, records: Sequence[Sequence[Any]]) -> None:
+def _execute(statement: str, name: str, columns: str, records: Sequence[Sequence[Any]]) -> None:
     if records:
-        text, parameters = values(records)
+        text, parameters = given(columns, records)
         with connections[WRITER].cursor() as cursor:
             cursor.execute(statement.format(**{name: text}), parameters)
 

@@ -44,6 +44,9 @@ def store_runs(told: Iterable[Run]) -> set[Spell]:
     changed = {
         Spell(run.device_id, run.channel, run.started_at, _known_until(run))
         for run in runs.values()
+        # What an open run that is left has used since midnight counts when it ends. A whole fleet
+        # leaves its runs when the collector stops.
+        if run.heard_at is None or run.midnights
     }
     for part in batched(list(runs.values()), RUNS_AT_ONCE):
         try:

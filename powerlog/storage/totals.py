@@ -16,12 +16,15 @@ from django.db import connections
 
 from powerlog.core.days import days_between, start_of
 from powerlog.models import Run
-from powerlog.storage.batches import WRITER, Meter, batched, moment, values
+from powerlog.storage.batches import WRITER, Meter, batched, given, moment
 
 DAYS_AT_ONCE = 1000
 # A run of a year is told each midnight: of its days those are reckoned anew that may have changed,
 # with a week to spare for what had to wait in the spool.
 LOOK_BACK_DAYS = 8
+DAY = "device_id text, channel text, day date"
+MINUTES = "active_minutes int, filled_minutes int, peak_w float8"
+RUNS = "runs int, run_s float8, energy_wh float8"
 TOUCHED = "WITH touched (device_id, channel, day, since, until) AS ({touched})"
 ADD_DAYS = """
 INSERT INTO day_totals
@@ -171,14 +174,17 @@ def bounds(day: date) -> tuple[float, float]:
 
 def _account(days: Collection[Day]) -> None:
     postgresql = connections[WRITER].vendor == "postgresql"
-    touched, parameters = values([(*day, *map(moment, bounds(day.day))) for day in days])
+    spans = [(*day, *map(moment, bounds(day.day))) for day in days]
+    touched, parameters = given(f"{DAY}, since timestamptz, until timestamptz", spans)
     with connections[WRITER].cursor() as cursor:
-        added, added_parameters = values([(*day, 0, 0, 0.0, 0, 0.0, 0.0) for day in days])
+        empty = [(*day, 0, 0, 0.0, 0, 0.0, 0.0) for day in days]
+        added, added_parameters = given(f"{DAY}, {MINUTES}, {RUNS}", empty)
         cursor.execute(ADD_DAYS.format(days=added), added_parameters)
         if postgresql:
             cursor.execute(LOCK_DAYS.format(touched=touched), parameters)
         totals = _reckoned(days, touched, parameters)
-        reckoned, parameters = values([(*day, *astuple(totals[day])) for day in days])
+        sums = [(*day, *astuple(totals[day])) for day in days]
+        reckoned, parameters = given(f"{DAY}, {RUNS}, peak_w float8", sums)
         greatest = "greatest" if postgresql else "max"
         cursor.execute(SET_TOTALS.format(reckoned=reckoned, greatest=greatest), parameters)
 
