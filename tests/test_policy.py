@@ -1,15 +1,14 @@
 """The pages in a real browser, under their policy: nothing is refused, the console stays empty."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect
 
+from .browser import chromium
 from .knocking import dial, knock, power
 from .servers import PATIENCE_S, Server, running, serve, until
 
-CHROMIUM = shutil.which("chromium")
 LISTS = ("access", "powerlog", "run", "daytotal", "device", "channel")
 PAGES = (
     "/dashboard/",
@@ -29,8 +28,6 @@ PAGES = (
     "/admin/nothing/",
 )
 NOT_FOUND = "the server responded with a status of 404"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +53,12 @@ def page(server: Server, said: list[str]) -> Iterator[Page]:
         if message.type in ("error", "warning"):  # and not what else it has to recommend
             said.append(f"{page.url}: {message.text}")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(1000 * PATIENCE_S)
         page.on("console", complain)
         page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
         yield page
-        browser.close()
 
 
 def log_in(page: Page, server: Server) -> None:

@@ -10,7 +10,6 @@ tells about the hash, from which no way leads back.
 """
 
 import asyncio
-import logging
 import os
 import secrets
 from contextlib import suppress
@@ -24,8 +23,6 @@ from django.conf import settings
 from powerlog.entry.traffic import traffic
 from powerlog.models import Device
 from powerlog.storage.batches import WRITER
-
-logger = logging.getLogger(__name__)
 
 WAITS = "waits for staff"
 BLOCKED = "it is blocked"

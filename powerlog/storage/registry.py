@@ -6,7 +6,6 @@ reads what staff have set for single channels every ten. While the database is a
 each device is kept, of devices that have gone up to MAX_GONE.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,6 @@ from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
-
-logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
 RELOAD_S = 10.0
