@@ -5,8 +5,9 @@ from typing import Any
 
 from powerlog.models import PowerLog
 from powerlog.pages.chart import HEIGHT, Plot, plot
-from powerlog.pages.day import MeterDay, Minute
+from powerlog.pages.day import MeterDay
 from powerlog.pages.localtime import Span
+from powerlog.pages.records import Minute
 from powerlog.pages.spent import KnownRun
 from powerlog.stats import Figures
 

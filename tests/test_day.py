@@ -9,9 +9,10 @@ import pytest
 import time_machine
 
 from powerlog.models import PowerLog, Silence
-from powerlog.pages.day import MeterDay, last_day, latest, meter_day, runs_of, silences_of
+from powerlog.pages.day import MeterDay, meter_days
 from powerlog.pages.localtime import local_day
 from powerlog.pages.meters import Meter
+from powerlog.pages.records import Latest, last_day, latest, silences
 
 from .pumps import DAY, NOON, PUMP, TODAY, at, minutes, run, span, total
 from .test_models import row
@@ -21,7 +22,13 @@ LATE = replace(PUMP, heard_at=at(1440))
 
 
 def day_of(meter: Meter, day: date, now: datetime, compare: bool = False) -> MeterDay:
-    return meter_day(meter, day, now, latest(meter), compare=compare)
+    [found] = meter_days([meter], day, now, latest([meter]), compare=compare)
+    return found
+
+
+def newest() -> Latest:
+    [found] = latest([PUMP])
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +56,10 @@ def test_a_day_has_the_rows_and_runs_of_its_channel_in_order() -> None:
 def test_a_run_from_the_day_before_is_there_whole() -> None:
     run(-90, -80).save()
     run(-30, 10).save()
-    assert [each.started_at for each in runs_of(PUMP, TODAY)] == [at(-30)]
+    assert [each.run.started_at for each in day_of(PUMP, DAY, NOON).runs] == [at(-30)]
     run(20, None).save()
     run(1441, 1442).save()
-    assert [each.started_at for each in runs_of(PUMP, TODAY)] == [at(-30), at(20)]
+    assert [each.run.started_at for each in day_of(PUMP, DAY, NOON).runs] == [at(-30), at(20)]
 
 
 def test_an_open_run_counts_up_to_now() -> None:
@@ -90,7 +97,7 @@ def test_minutes_of_a_silence_are_no_data_but_for_those_that_have_a_row() -> Non
 def test_a_silence_that_goes_on_is_no_data_until_now() -> None:
     quiet = replace(PUMP, heard_at=at(700, 30))
     assert day_of(quiet, DAY, NOON).gaps == [span(700, 720)]
-    assert silences_of(replace(PUMP, heard_at=at(718, 30)), TODAY, NOON) == []
+    assert silences(replace(PUMP, heard_at=at(718, 30)), TODAY, NOON) == []
 
 
 def test_before_a_device_was_ever_heard_nothing_is_known_of_it() -> None:
@@ -114,6 +121,23 @@ def test_the_same_weekdays_of_four_weeks_are_compared_up_to_the_same_time() -> N
     assert day_of(PUMP, DAY, NOON).usually == ()
 
 
+def test_the_channels_of_a_device_cost_no_more_queries_than_one(
+    django_assert_num_queries: Any,
+) -> None:
+    names = ["switch:2", "switch:0", "switch:1", "em:0:a"]
+    channels = [replace(PUMP, channel=name) for name in names]
+    for number, name in enumerate(names):
+        run(-10 * number - 10, 10 * number, channel=name).save()
+        PowerLog.objects.bulk_create(minutes(60, number, channel=name))
+        total(channel=name, energy_wh=100.0 * number).save()
+    with django_assert_num_queries(7):
+        days = meter_days(channels, DAY, NOON, latest(channels))
+    assert [len(day.rows) for day in days] == [0, 1, 2, 3]
+    assert [len(day.runs) for day in days] == [0, 1, 1, 1]
+    assert [day.runs[0].run.channel for day in days[1:]] == names[1:]
+    assert [day.figures.energy_wh for day in days] == [0.0, 100.0, 200.0, 300.0]
+
+
 def test_the_last_day_with_data_is_a_local_one(settings: Any) -> None:
     assert last_day(PUMP) is None
     settings.TIME_ZONE = "Asia/Kolkata"
@@ -125,11 +149,11 @@ def test_the_last_day_with_data_is_a_local_one(settings: Any) -> None:
 
 
 def test_the_newest_row_and_run_are_those_of_the_channel() -> None:
-    assert (latest(PUMP).row, latest(PUMP).run, latest(PUMP).open_run) == (None, None, None)
+    assert (newest().row, newest().run, newest().open_run) == (None, None, None)
     PowerLog.objects.bulk_create(minutes(60, 3))
     run(60, 62).save()
-    assert latest(PUMP).open_run is None
+    assert newest().open_run is None
     run(70, None).save()
     run(80, None, channel="switch:1").save()
-    found = latest(PUMP)
+    found = newest()
     assert (found.row.timestamp, found.open_run.started_at) == (at(62), at(70))

@@ -9,8 +9,8 @@ import pytest
 
 from powerlog.models import Device, Run
 from powerlog.pages import live
-from powerlog.pages.day import latest
 from powerlog.pages.meters import Meter
+from powerlog.pages.records import latest
 
 from .pumps import NOON, PUMP, at, device, run
 from .test_models import row
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def told_of(meter: Meter, now: datetime) -> dict[str, Any]:
-    return live.of_meters([(meter, latest(meter))], now)
+    return live.of_meters([meter], latest([meter]), now)
 
 
 def test_nothing_new_is_the_same_word() -> None:

@@ -98,3 +98,5 @@ def test_the_newest_of_many_channels_is_one_query(django_assert_num_queries: Any
     }
     assert [each.started_at for each in runs.values()] == [at(30)]
     assert newest(Run, "started_at", []) == {}
+    before = newest(Run, "started_at", keys, before=at(30))
+    assert [each.started_at for each in before.values()] == [at(10)]

@@ -9,8 +9,8 @@ import pytest
 import time_machine
 
 from powerlog.models import Silence
-from powerlog.pages.day import latest
 from powerlog.pages.meters import Meter
+from powerlog.pages.records import latest
 from powerlog.pages.spent import Spent
 from powerlog.pages.weeks import Total, bars, month_before, months, totals_of_days
 
@@ -25,7 +25,7 @@ def noon() -> Iterator[None]:
 
 
 def totals_of(meter: Meter, first: date, last: date, now: datetime) -> list[Total]:
-    return totals_of_days(meter, first, last, now, latest(meter))
+    return totals_of_days(meter, first, last, now, latest([meter])[0])
 
 
 def day_total(day: date = DAY, seconds: float = 3600.0, wh: float = 430.0, **more: Any) -> Total:

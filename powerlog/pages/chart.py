@@ -12,9 +12,10 @@ from itertools import pairwise
 from powerlog.models import PowerLog
 from powerlog.pages import axes, words
 from powerlog.pages.axes import Ticks, percent
-from powerlog.pages.day import MeterDay, Minute
+from powerlog.pages.day import MeterDay
 from powerlog.pages.localtime import MINUTE, Span
 from powerlog.pages.meters import Meter
+from powerlog.pages.records import Minute
 from powerlog.pages.spent import KnownRun
 
 HEIGHT = 300

@@ -1,5 +1,6 @@
 """What a page is asked to show: which channel, which day, which part of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,28 +38,32 @@ class DayForm(forms.Form):
 
 @dataclass(frozen=True)
 class Choice:
-    """day None: not said. run: the one to be looked at closely."""
+    """day None: not said. run: the one to be looked at closely. siblings: the channels of the
+    same device, this one among them where it is logged."""
 
     meter: Meter
     form: DayForm
     day: date | None
     run: Run | None = None
+    siblings: Sequence[Meter] = ()
 
 
 def choice(query: QueryDict) -> Choice:
     """Of a channel and a day. Raises Http404 for a channel or run that nobody knows."""
     run = _run(query.get("run", ""))
     if run:
-        meter = meters.find(run.device_id, run.channel)
+        device_id, channel = run.device_id, run.channel
     else:
         device_id, _, channel = query.get("meter", "").rpartition("/")
-        meter = meters.find(device_id, channel)
+    siblings = meters.of_device(device_id)
+    among = (each for each in siblings if each.channel == channel)
+    meter = next(among, None) or meters.find(device_id, channel)
     if meter is None:
         raise Http404(unknown_channel(query.get("meter", "")))
     day, form = asked_day(query)
     if run and day is None:
         day = timezone.localdate(run.started_at)
-    return Choice(meter, form, day, run)
+    return Choice(meter, form, day, run, siblings)
 
 
 def unknown_channel(name: str) -> str:

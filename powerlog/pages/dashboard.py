@@ -24,10 +24,11 @@ from django.views.decorators.http import conditional_page, require_safe
 from powerlog.models import Device
 from powerlog.pages import cards, choices, live, meters, minutes, runs_table, weeks, words
 from powerlog.pages.chart import plot
-from powerlog.pages.day import Latest, MeterDay, last_day, latest, meter_day
+from powerlog.pages.day import MeterDay, meter_days
 from powerlog.pages.localtime import DAY
 from powerlog.pages.meters import Meter
 from powerlog.pages.overview import overview
+from powerlog.pages.records import Latest, last_day, latest
 from powerlog.pages.state import state
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -65,7 +66,7 @@ def week(request: HttpRequest) -> HttpResponse:
     show = "energy" if request.GET.get("show") == "energy" else "time"
     first = min(weeks.month_before(until, weeks.MONTHS - 1), until - (weeks.DAYS - 1) * DAY)
     end_of_month = weeks.month_before(until, -1) - DAY
-    newest = latest(meter)
+    [newest] = latest([meter])
     totals = weeks.totals_of_days(meter, first, end_of_month, now, newest)
     days = [total for total in totals if until - weeks.DAYS * DAY < total.first <= until]
     months = weeks.months(
@@ -73,7 +74,7 @@ def week(request: HttpRequest) -> HttpResponse:
     )
     context = _of_meter(meter, newest, now) | {
         "form": choice.form,
-        "siblings": meters.of_device(meter.device_id),
+        "siblings": choice.siblings,
         "day_url": f"{reverse('dashboard')}?{urlencode({'meter': meter.address})}",
         "month_url": f"?{urlencode({'meter': meter.address, 'show': show})}",
         "show": show,
@@ -93,7 +94,8 @@ def runs_csv(request: HttpRequest) -> HttpResponse:
     choice, now = choices.choice(request.GET), timezone.now()
     day = choice.day or timezone.localdate(now)
     name = get_valid_filename(f"runs-{choice.meter.address}-{day}.csv".replace("/", "-"))
-    text = runs_table.as_csv(meter_day(choice.meter, day, now, latest(choice.meter)))
+    [found] = meter_days([choice.meter], day, now, latest([choice.meter]))
+    text = runs_table.as_csv(found)
     disposition = f'attachment; filename="{name.encode("ascii", "ignore").decode()}"'
     headers = {"Content-Disposition": disposition}
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
@@ -106,8 +108,7 @@ def minutes_json(request: HttpRequest) -> HttpResponse:
     day = choices.asked_day(request.GET)[0]
     asked = _asked_meters(request)
     day = day or timezone.localdate(now)
-    days = [meter_day(each, day, now, latest(each)) for each in asked]
-    return JsonResponse(minutes.numbers(days))
+    return JsonResponse(minutes.numbers(meter_days(asked, day, now, latest(asked))))
 
 
 @for_staff
@@ -117,7 +118,7 @@ def live_json(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     if "meter" in request.GET or "device" in request.GET:
         asked = _asked_meters(request)
-        return JsonResponse(live.of_meters([(each, latest(each)) for each in asked], now))
+        return JsonResponse(live.of_meters(asked, latest(asked), now))
     return JsonResponse(live.of_all(now))
 
 
@@ -151,20 +152,20 @@ def _overview(request: HttpRequest, everybody: Sequence[Meter]) -> HttpResponse:
 def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
     now, meter, sort = timezone.now(), choice.meter, request.GET.get("sort", "start")
     today = timezone.localdate(now)
-    newest = latest(meter)
-    context = _of_meter(meter, newest, now)
-    day = meter_day(meter, choice.day or today, now, newest, compare=True)
+    newest = latest([meter])
+    context = _of_meter(meter, newest[0], now)
+    [day] = meter_days([meter], choice.day or today, now, newest, compare=True)
     if day.is_empty:
         context["last_day"] = last = last_day(meter)
         if last and last != today and choice.day is None and choice.form.is_valid():
             context["is_fallback"] = True
-            day = meter_day(meter, last, now, newest, compare=True)
+            [day] = meter_days([meter], last, now, newest, compare=True)
     window = choices.window(request.GET, day.span, choice.run)
     main_cards, more_cards = cards.cards(day)
     lines = runs_table.lines(day, sort)
     first, picture = round(day.span.minute(window.start)), plot(day, window)
     context |= _around(day.day, choice.form, today) | {
-        "siblings": meters.of_device(meter.device_id),
+        "siblings": choice.siblings,
         "day": day,
         "plots": [picture],
         "kinds": picture.kinds,
@@ -190,12 +191,10 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     today = timezone.localdate(now)
     asked, form = choices.asked_day(request.GET)
     shown = channels[:MOST_CURVES]
-    newest = [latest(each) for each in shown]
-    version = live.of_meters(zip(shown, newest, strict=True), now)["version"]
-    drawn = [
-        _drawn(meter_day(each, asked or today, now, found), found, now)
-        for each, found in zip(shown, newest, strict=True)
-    ]
+    newest = latest(shown)
+    version = live.of_meters(shown, newest, now)["version"]
+    days = meter_days(shown, asked or today, now, newest)
+    drawn = [_drawn(day, found, now) for day, found in zip(days, newest, strict=True)]
     context = _around(asked or today, form, today) | {
         "now": now,
         "version": version,
@@ -229,7 +228,7 @@ def _picture_label(day: MeterDay) -> str:
 
 def _of_meter(meter: Meter, newest: Latest, now: datetime) -> dict[str, Any]:
     """What the pages of a channel have in common."""
-    version = live.of_meters([(meter, newest)], now)["version"]
+    version = live.of_meters([meter], [newest], now)["version"]
     how = state(meter, newest.run, now)
     return {"meter": meter, "state": how, "version": version, "now": now}
 

@@ -5,7 +5,7 @@ of: where it differs from the page's own, the page fetches itself anew.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +13,15 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from powerlog.models import Device, PowerLog, Run
-from powerlog.pages.day import Latest
 from powerlog.pages.meters import CONTACT, Meter
+from powerlog.pages.records import Latest
 
 
-def of_meters(meters: Iterable[tuple[Meter, Latest]], now: datetime) -> dict[str, Any]:
-    """For the pages of a channel, or of the channels of a device."""
+def of_meters(meters: Sequence[Meter], newest: Sequence[Latest], now: datetime) -> dict[str, Any]:
+    """For the pages of a channel, or of the channels of a device, with the newest of each."""
     parts: list[Any] = [timezone.localdate(now)]
     heard_at = None
-    for meter, latest in meters:
+    for meter, latest in zip(meters, newest, strict=True):
         row, run = latest.row, latest.run
         heard_at = meter.heard_at
         parts += [meter.channel, meter.in_contact(now), row and row.timestamp]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -43,7 +43,7 @@ WITH wanted (device_id, channel) AS (VALUES {pairs})
 SELECT * FROM {table} WHERE id IN (
     SELECT (
         SELECT id FROM {table} AS each
-        WHERE each.device_id = wanted.device_id AND each.channel = wanted.channel
+        WHERE each.device_id = wanted.device_id AND each.channel = wanted.channel{before}
         ORDER BY each.{moment} DESC LIMIT 1
     ) FROM wanted
 )
@@ -113,14 +113,23 @@ def of_device(device_id: str) -> list[Meter]:
     return _of_history((device_id, channel) for channel in past)
 
 
-def newest(model: type[M], moment: str, keys: Sequence[Key]) -> dict[Key, M]:
-    """The newest row of each of these channels in a table, by that column."""
+def newest(
+    model: type[M], moment: str, keys: Sequence[Key], before: datetime | None = None
+) -> dict[Key, M]:
+    """The newest row of each of these channels in a table, by that column: of all, or of those
+    before this moment."""
     if not keys:
         return {}
+    values: list[Any] = list(chain.from_iterable(keys))
+    if before:
+        values.append(connection.ops.adapt_datetimefield_value(before))
     query = NEWEST.format(
-        pairs=", ".join(["(%s, %s)"] * len(keys)), table=model._meta.db_table, moment=moment
+        pairs=", ".join(["(%s, %s)"] * len(keys)),
+        table=model._meta.db_table,
+        moment=moment,
+        before=f" AND each.{moment} < %s" if before else "",
     )
-    found = model.objects.raw(query, list(chain.from_iterable(keys)))
+    found = model.objects.raw(query, values)
     return {(each.device_id, each.channel): each for each in found}
 
 

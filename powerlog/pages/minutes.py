@@ -8,8 +8,9 @@ from typing import Any
 
 from powerlog.models import PowerLog
 from powerlog.pages import words
-from powerlog.pages.day import MeterDay, Minute
+from powerlog.pages.day import MeterDay
 from powerlog.pages.localtime import MINUTE, Span
+from powerlog.pages.records import Minute
 
 BY_MINUTE = 180  # a window of so many minutes is a table by the minute, a longer one by the hour
 

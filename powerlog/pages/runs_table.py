@@ -12,8 +12,9 @@ from django.utils.translation import gettext_noop
 
 from powerlog.models import Run
 from powerlog.pages import words
-from powerlog.pages.day import MeterDay, Minute
+from powerlog.pages.day import MeterDay
 from powerlog.pages.localtime import MINUTE
+from powerlog.pages.records import Minute
 from powerlog.pages.spent import KnownRun
 
 HEADER = (

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from powerlog.models import DayTotal
 from powerlog.pages import axes, words
 from powerlog.pages.axes import Ticks, percent
-from powerlog.pages.day import Latest, silences_of
 from powerlog.pages.localtime import Span, local_day, local_days
 from powerlog.pages.meters import Meter
+from powerlog.pages.records import Latest, silences
 from powerlog.pages.spent import Spent, known
 
 Show = Literal["time", "energy"]
@@ -96,7 +96,7 @@ def _missing(meter: Meter, first: date, last: date, now: datetime) -> dict[date,
     """Seconds of silence of each day that has any."""
     span = Span(local_day(first).start, min(local_day(last).end, now))
     missing: dict[date, float] = {}
-    for silence in silences_of(meter, span, now):
+    for silence in silences(meter, span, now):
         part = silence.clip(span)
         for day in _days_of(part) if part else ():
             if hole := local_day(day).clip(part):
