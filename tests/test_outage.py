@@ -160,7 +160,7 @@ async def test_a_page_that_never_comes_is_503_in_the_end(monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db
-def test_a_statement_of_a_page_has_a_limit() -> None:
+def test_a_statement_of_a_page_has_a_limit(django_assert_num_queries: Any) -> None:
     import collector_site.asgi  # noqa: F401 (what serves pages; commands do not import it)
 
     connection_created.send(sender=type(connection), connection=connection)
@@ -168,6 +168,8 @@ def test_a_statement_of_a_page_has_a_limit() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SHOW statement_timeout")
             assert cursor.fetchone() == ("20s",)
+    with django_assert_num_queries(0):  # lent by the pool once more
+        outage.limit_statements(connection)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,7 @@ def test_the_writer_and_a_limit_of_the_operators_own_are_left_alone(
     made = SimpleNamespace(
         alias=alias,
         vendor="postgresql",
+        connection=HttpRequest(),  # any object: the driver's
         settings_dict={"OPTIONS": {"options": options}},
         cursor=raising(AssertionError("it was asked")),
     )

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -32,6 +33,7 @@ from powerlog.writer import SLOW_S, row_writer
 RETRY_AFTER_S = 60
 STATEMENT_LIMIT_S = 20
 PAGE_LIMIT_S = 30.0  # longer than any statement; only a database that hangs gets there
+limited: WeakSet[Any] = WeakSet()  # the connections of the driver's that have STATEMENT_LIMIT_S
 
 
 def unavailable(missing_tables: bool = False) -> HttpResponse:
@@ -124,6 +126,10 @@ def limit_statements(connection: Any, **kwargs: Any) -> None:
     """
     if connection.alias != DEFAULT_DB_ALIAS or connection.vendor != "postgresql":
         return
+    # The pool lends the same one for many pages, and Django counts each time as a new one.
+    if connection.connection in limited:
+        return
     if "statement_timeout" not in connection.settings_dict["OPTIONS"].get("options", ""):
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {STATEMENT_LIMIT_S * 1000}")
+    limited.add(connection.connection)
