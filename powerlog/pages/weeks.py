@@ -56,11 +56,13 @@ def totals_of_days(
     missing = _missing(meter, first, last, now)
     run = newest.open_run
     open_run = known(run, meter, newest.row, now) if run else None
+    # The first day, of whatever time zone, that may have some of it.
+    since = open_run.told_until.date() - timedelta(days=1) if open_run else date.max
     totals = []
     for day in local_days(first, last):
         run_s, energy_wh, runs, peak_w = told.get(day, NOTHING)
         spent = Spent(run_s, energy_wh)
-        if open_run and open_run.told_until.date() - timedelta(days=1) <= day:
+        if open_run and since <= day:
             spent += open_run.untold(local_day(day))
         gap_s = missing.get(day, 0.0)
         totals.append(Total(day, day, spent, runs, peak_w, gap_s))

@@ -74,12 +74,19 @@ def duration(seconds: float | None) -> str:
     days, hours = divmod(left // 3600, 24)
     counts = [days, hours, left % 3600 // 60, left % 60]
     first = next((at for at, count in enumerate(counts) if count), len(counts) - 1)
+    units = _units(get_language())
     said = [
-        f"{counts[at]}{NBSP}{_(UNITS[at])}"
+        f"{counts[at]}{NBSP}{units[at]}"
         for at in range(first, min(first + 2, len(counts)))
         if counts[at] or at == len(counts) - 1 == first
     ]
     return NBSP.join(said)
+
+
+@cache
+def _units(language: str | None) -> list[str]:
+    """UNITS in this language, which is the one that is active."""
+    return [_(unit) for unit in UNITS]
 
 
 def clock(moment: datetime, seconds: bool = False) -> str:
