@@ -108,6 +108,8 @@ def test_a_run_is_looked_at_closely_by_a_plain_link(staff: Client, now: datetime
     close = staff.get("/dashboard/" + link[1])
     assert "00:52-01:38 · Show the whole day" in shown(close)
     assert 'class="chosen"' in close.content.decode()
+    # The days before and after, and all of this one, are those of its channel.
+    assert 'rel="prev" href="?meter=pump%2Fswitch%3A2&amp;day=2026-04-30"' in close.content.decode()
     asked = staff.get(f"{WELL}&day=2026-05-01&from=55&to=95")
     assert "00:55-01:35" in shown(asked)
 
@@ -197,6 +199,7 @@ def test_the_runs_are_sorted_by_plain_links(staff: Client, now: datetime) -> Non
     assert again
     page = staff.get("/dashboard/" + again[1].replace("&amp;", "&")).content.decode()
     assert page.index(">11:50:00</a>") < page.index(">01:00:00</a>")
+    assert "?meter=pump%2Fswitch%3A2&amp;sort=duration&amp;day=2026-04-30" in page
 
 
 def test_a_run_from_the_day_before_is_whole_in_the_table(staff: Client, now: datetime) -> None:

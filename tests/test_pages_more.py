@@ -102,9 +102,10 @@ def test_no_page_has_a_script_or_a_style_of_its_own(staff: Client, now: datetime
         assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*src=)|javascript:", page)
 
 
-def test_a_page_of_the_day_costs_a_dozen_queries(
+def test_the_day_of_a_channel_or_a_device_costs_a_dozen_queries(
     staff: Client, now: datetime, django_assert_max_num_queries: Any
 ) -> None:
     past_of_the_pump()
-    with django_assert_max_num_queries(20):
-        staff.get(WELL)
+    for path in (WELL, f"{WELL}&day=2026-04-30", "/dashboard/?device=pump"):
+        with django_assert_max_num_queries(14):
+            staff.get(path)

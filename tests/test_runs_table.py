@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.pages.runs_table import HEADER, as_csv, columns, lines
+from powerlog.pages.runs_table import HEADER, SORTS, as_csv, columns, lines
 from powerlog.pages.spent import KnownRun
 
 from .pumps import PUMP, at, known_run, minutes, run
@@ -74,8 +74,14 @@ def test_the_table_is_sorted_as_the_reader_likes(sort: str, order: list[int]) ->
 
 def test_every_column_can_be_sorted_by() -> None:
     day = day_of(minutes(60, 2), [known_run(60, 62), known_run(70, 75)])
-    for key, _ in columns():
+    for key in SORTS:
         assert len(lines(day, f"-{key}")) == 2
+    heads = columns("end", "?day=x")
+    # Already sorted by the end: the next time the other way round.
+    ways = ["start", "-end", *(f"-{key}" for key in list(SORTS)[2:])]
+    assert [each.url for each in heads] == [f"?day=x&sort={way}" for way in ways]
+    assert [each.order for each in heads] == ["", "ascending", *[""] * 6]
+    assert columns("-energy", "?")[3][1:] == ("?&sort=energy", "descending")
 
 
 def test_the_file_has_units_in_its_header_and_times_with_their_zone(settings: Any) -> None:

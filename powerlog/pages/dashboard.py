@@ -75,7 +75,7 @@ def week(request: HttpRequest) -> HttpResponse:
     context = _of_meter(meter, newest, now) | {
         "form": choice.form,
         "siblings": choice.siblings,
-        "day_url": f"{reverse('dashboard')}?{urlencode({'meter': meter.address})}",
+        "day_url": f"{reverse('dashboard')}?{meter.query}",
         "month_url": f"?{urlencode({'meter': meter.address, 'show': show})}",
         "show": show,
         "until": until,
@@ -164,7 +164,8 @@ def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
     main_cards, more_cards = cards.cards(day)
     lines = runs_table.lines(day, sort)
     first, picture = round(day.span.minute(window.start)), plot(day, window)
-    context |= _around(day.day, choice.form, today) | {
+    asked = {"meter": meter.address} | ({} if sort == "start" else {"sort": sort})
+    context |= _around(day.day, choice.form, today, asked) | {
         "siblings": choice.siblings,
         "day": day,
         "plots": [picture],
@@ -180,7 +181,7 @@ def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
         "comparison": cards.comparison(day),
         "lines": lines[:MOST_RUNS],
         "hidden": max(0, len(lines) - MOST_RUNS),
-        "columns": _columns(sort),
+        "columns": runs_table.columns(sort, _unsorted(request, meter, day.day)),
         "minutes": minutes.table(day, window),
     }
     return render(request, "powerlog/day.html", context, status=_status(choice.form))
@@ -195,7 +196,8 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     version = live.of_meters(shown, newest, now)["version"]
     days = meter_days(shown, asked or today, now, newest)
     drawn = [_drawn(day, found, now) for day, found in zip(days, newest, strict=True)]
-    context = _around(asked or today, form, today) | {
+    device = {"device": channels[0].device_id}
+    context = _around(asked or today, form, today, device) | {
         "now": now,
         "version": version,
         "device": channels[0],
@@ -233,10 +235,20 @@ def _of_meter(meter: Meter, newest: Latest, now: datetime) -> dict[str, Any]:
     return {"meter": meter, "state": how, "version": version, "now": now}
 
 
-def _around(day: date, form: choices.DayForm, today: date) -> dict[str, Any]:
+def _unsorted(request: HttpRequest, meter: Meter, day: date) -> str:
+    """The address of this very page, for its runs to be sorted otherwise."""
+    query = request.GET.copy()
+    query["meter"], query["day"] = meter.address, day.isoformat()
+    query.pop("sort", None)
+    return f"?{query.urlencode()}"
+
+
+def _around(day: date, form: choices.DayForm, today: date, asked: dict[str, str]) -> dict[str, Any]:
+    """asked: what the address of the page says, but for the day."""
     shown = choices.DayForm({"day": day}, label_suffix="")
     return {
         "date": day,
+        "address": f"?{urlencode(asked)}",
         "iso_day": day.isoformat(),
         "form": shown if form.is_valid() else form,
         "zone": timezone.get_current_timezone_name(),
@@ -246,16 +258,6 @@ def _around(day: date, form: choices.DayForm, today: date) -> dict[str, Any]:
         "today": today,
         "is_today": day == today,
     }
-
-
-def _columns(sort: str) -> list[tuple[str, str, str]]:
-    """What each head of the table says, sorts by when it is clicked, and is sorted by now."""
-    heads = []
-    for key, label in runs_table.columns():
-        now = {key: "ascending", f"-{key}": "descending"}.get(sort, "")
-        first, second = (key, f"-{key}") if key in ("start", "end") else (f"-{key}", key)
-        heads.append((label, second if sort == first else first, now))
-    return heads
 
 
 def _status(form: choices.DayForm) -> int:

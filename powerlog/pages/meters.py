@@ -7,8 +7,10 @@ that are registered nowhere (old logs, replayed ones) are shown like all others.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import connection
@@ -73,6 +75,11 @@ class Meter:
     def address(self) -> str:
         """As a page's address names it."""
         return f"{self.device_id}/{self.channel}"
+
+    @cached_property
+    def query(self) -> str:
+        """For a page's address."""
+        return urlencode({"meter": self.address})
 
     def in_contact(self, now: datetime) -> bool:
         return self.connected and self.heard_at is not None and now - self.heard_at <= CONTACT

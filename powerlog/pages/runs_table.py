@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -84,10 +85,23 @@ SORTS: dict[str, Sort] = {
 }
 
 
-def columns() -> list[tuple[str, str]]:
-    """What each can be sorted by, and what its head says."""
+class Column(NamedTuple):
+    """url sorts by it; order: how it is sorted by it now, as HTML says it."""
+
+    label: str
+    url: str
+    order: str
+
+
+def columns(sort: str, here: str) -> list[Column]:
+    """here: the page's own address, to which `sort` can be added."""
     heads = [_("Start"), _("End"), _("Duration"), _("Energy"), _("Mean power"), _("Voltage")]
-    return list(zip(SORTS, [*heads, _("Current"), _("Peak")], strict=True))
+    found = []
+    for key, label in zip(SORTS, [*heads, _("Current"), _("Peak")], strict=True):
+        order = {key: "ascending", f"-{key}": "descending"}.get(sort, "")
+        first, second = (key, f"-{key}") if key in ("start", "end") else (f"-{key}", key)
+        found.append(Column(label, f"{here}&sort={second if sort == first else first}", order))
+    return found
 
 
 def lines(day: MeterDay, sort: str = "start") -> list[RunLine]:
