@@ -48,8 +48,11 @@ def times(window: Span) -> Ticks:
     step = next(
         (each for each in STEPS_MIN if window.minutes / each <= MOST_TIMES - 1), STEPS_MIN[-1]
     )
-    stride = min(step, 15)  # every zone differs from UTC by whole quarters of an hour
     local = timezone.localtime(window.start)
+    stride = step
+    if local.utcoffset() != timezone.localtime(window.end).utcoffset():
+        # The clocks change meanwhile: by whole quarters of an hour, everywhere.
+        stride = min(step, 15)
     first = -(local.hour * 60 + local.minute) % stride
     ticks = []
     for minute in range(first, window.minutes, stride):
