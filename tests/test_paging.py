@@ -23,6 +23,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE", 3)
     monkeypatch.setattr(paging, "BUDGET", 6)
     monkeypatch.setattr(paging, "CHANNELS_BUDGET", 6)
+    monkeypatch.setattr(paging, "FEW_CHANNELS", 1)
 
 
 @pytest.fixture
@@ -103,6 +104,23 @@ def test_the_way_back_to_newer_pages_shows_them_all_as_well(
         pages.append(find(form, after=pages[-1].newer))
     assert first is None
     assert set(shown(pages)) == set(form.queryset())
+    assert pages[-1].rows == find(form).rows
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 8])
+def test_of_channels_that_run_at_the_same_time_every_row_is_shown(count: int) -> None:
+    for number in range(count):
+        device = Device.objects.create(device_id=f"pump{number}")
+        Channel.objects.create(device=device, channel="switch:2", name="Wells")
+        for minute in range(number % 3 + 1):
+            row(timestamp=NOON + timedelta(minutes=minute), device_id=device.device_id).save()
+    form = search(channel="wells")
+    assert len(form.scope.pairs or ()) == count
+    pages = back(form)
+    assert shown(pages) == list(form.queryset())
+    while pages[-1].newer:
+        pages.append(find(form, after=pages[-1].newer))
     assert pages[-1].rows == find(form).rows
 
 

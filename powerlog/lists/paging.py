@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from operator import ge, le
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ PAGE = 100
 # side; those of a single channel are scattered over the table, a page of the disk for each.
 BUDGET = 50_000
 CHANNELS_BUDGET = 10_000
+FEW_CHANNELS = 5  # to ask what can be on the page is another query: for fewer it is no gain
 LAST_ID = 10**18
 
 
@@ -193,9 +195,10 @@ class Walk:
             edges = self._nth(rows, pairs, CHANNELS_BUDGET // max(1, len(pairs)))
             edge = next(iter(self._first(edges.values())), None)
             rows = self._until(rows, edge).filter(self.search.rest)
-        elif len(pairs) > PAGE:
+        rows = rows.filter(self._beside)
+        if len(pairs) > FEW_CHANNELS and not self.search.rest:
             rows, pairs = self._of_newest(rows, pairs)
-        near = self._ordered(rows.filter(self._beside)).values_list(self.search.moment, "pk")
+        near = self._ordered(rows).values_list(self.search.moment, "pk")
         keys = (key for _, key in _of_each(near, pairs, slice(PAGE + 1)))
         found = self.search.model._default_manager.filter(
             pk__in=[pk for _, pk in self._first(keys)]
@@ -203,12 +206,15 @@ class Walk:
         return list(self._ordered(found, "pk")), edge
 
     def _of_newest(self, rows: QuerySet, pairs: list[Pair]) -> tuple[QuerySet, list[Pair]]:
-        """Only what can be on the page: with a row of each of its channels it would be full."""
-        heads = self._nth(rows, pairs, 0)
-        first = self._first(heads.values())
+        """Only what can be on the page: the newest few of each channel together would fill it."""
+        moments = self._ordered(rows).values_list(self.search.moment)
+        heads: dict[Pair, list[Any]] = {}
+        for pair, (moment,) in _of_each(moments, pairs, slice(PAGE // len(pairs) + 1)):
+            heads.setdefault(pair, []).append(moment)
+        first = self._first(chain.from_iterable(heads.values()))
         if len(first) > PAGE:
             rows, nearer = self._until(rows, first[PAGE]), (ge if self.back else le)
-            heads = {pair: head for pair, head in heads.items() if nearer(head, first[PAGE])}
+            heads = {pair: head for pair, head in heads.items() if nearer(head[0], first[PAGE])}
         return rows, list(heads)
 
     def _nth(self, rows: QuerySet, pairs: list[Pair], n: int) -> dict[Pair, Any]:
