@@ -29,7 +29,7 @@ class Band:
     x: str
     width: str
     label: str
-    run_id: int = 0
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _run_bands(runs: Sequence[KnownRun], window: Span) -> list[Band]:
     for run in runs:
         end = max(run.until, run.span.start + MINUTE / 60)  # a momentary one is to be seen, too
         if part := Span(run.span.start, end).clip(window):
-            bands.append(_band(part, window, _label(run) if has_labels else "", run.run.pk))
+            bands.append(_band(part, window, _label(run) if has_labels else "", str(run.run.pk)))
     return bands
 
 
@@ -132,7 +132,7 @@ def _gap_band(gap: Span, window: Span) -> Band | None:
     return _band(part, window, label) if part else None
 
 
-def _band(part: Span, window: Span, label: str, run_id: int = 0) -> Band:
+def _band(part: Span, window: Span, label: str, run_id: str = "") -> Band:
     seconds = window.seconds
     x = (part.start - window.start).total_seconds() / seconds
     return Band(percent(x), percent(part.seconds / seconds), label, run_id)

@@ -175,7 +175,7 @@ def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
         "first_minute": first,
         "last_minute": first + window.minutes,
         "is_zoomed": window != day.span,
-        "run": choice.run,
+        "chosen": str(choice.run.pk) if choice.run else "",
         "main_cards": main_cards,
         "more_cards": more_cards,
         "comparison": cards.comparison(day),

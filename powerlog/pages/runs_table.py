@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 from powerlog.models import Run
 from powerlog.pages import words
 from powerlog.pages.day import MeterDay
-from powerlog.pages.localtime import MINUTE
+from powerlog.pages.localtime import MINUTE, Span
 from powerlog.pages.records import Minute
 from powerlog.pages.spent import KnownRun
 
@@ -48,6 +48,11 @@ class RunLine:
     mean_v: float | None
     mean_a: float | None
     peak_w: float
+    is_older: bool  # than its day: it began before
+
+    @property
+    def run_id(self) -> str:
+        return str(self.known.run.pk)
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -108,7 +113,7 @@ def lines(day: MeterDay, sort: str = "start") -> list[RunLine]:
     """sort is a key of SORTS, with a minus before it for the greatest first; else by start."""
     key = SORTS.get(sort.removeprefix("-"), SORTS["start"])
     shares = _shares(day.rows, day.runs)
-    table = [_line(run, rows) for run, rows in zip(day.runs, shares, strict=True)]
+    table = [_line(run, rows, day.span) for run, rows in zip(day.runs, shares, strict=True)]
     return sorted(table, key=key, reverse=sort.startswith("-"))
 
 
@@ -124,7 +129,7 @@ def _shares(rows: Sequence[Minute], runs: Sequence[KnownRun]) -> list[list[Minut
     return shares
 
 
-def _line(run: KnownRun, rows: Sequence[Minute]) -> RunLine:
+def _line(run: KnownRun, rows: Sequence[Minute], day: Span) -> RunLine:
     # 0 is "never reported".
     volts = [row.voltage_v for row in rows if row.voltage_v]
     amperes = [row.current_a for row in rows if row.current_a]
@@ -134,6 +139,7 @@ def _line(run: KnownRun, rows: Sequence[Minute]) -> RunLine:
         fmean(volts) if volts else None,
         fmean(amperes) if amperes else None,
         max(peak_w, run.run.peak_w),
+        run.run.started_at < day.start,
     )
 
 
