@@ -133,11 +133,14 @@ def test_without_a_run_today_the_last_day_with_one_is_shown_and_says_so(
     device()
     total(DAY - timedelta(days=3)).save()
     run(-3 * 1440 + 60, -3 * 1440 + 90).save()
-    page = shown(staff.get("/dashboard/"))
-    assert "It has not run today. This is the last day on which it did." in page
-    assert "Tuesday, April 28, 2026" in page
-    asked = shown(staff.get(f"{WELL}&day=2026-05-01"))
-    assert "It did not run on this day. Show the last day on which it ran, April 28, 2026" in asked
+    for path in ("/dashboard/?", "/dashboard/?device=pump"):
+        page = shown(staff.get(path))
+        assert "It has not run today. This is the last day on which it did." in page
+        assert "Tuesday, April 28, 2026" in page
+        asked = shown(staff.get(f"{path}&day=2026-05-01"))
+        assert "It did not run on this day. Show the last day on which it ran, April 28," in asked
+        assert "It has not run today" not in asked
+        assert "Click a run" not in asked
 
 
 def test_a_channel_that_never_ran_says_so(staff: Client, now: datetime) -> None:

@@ -154,18 +154,15 @@ def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
     today = timezone.localdate(now)
     newest = latest([meter])
     context = _of_meter(meter, newest[0], now)
-    [day] = meter_days([meter], choice.day or today, now, newest, compare=True)
-    if day.is_empty:
-        context["last_day"] = last = last_day(meter)
-        if last and last != today and choice.day is None and choice.form.is_valid():
-            context["is_fallback"] = True
-            [day] = meter_days([meter], last, now, newest, compare=True)
+    [day], last = _days([meter], choice.day, choice.form, now, newest, compare=True)
     window = choices.window(request.GET, day.span, choice.run)
     main_cards, more_cards = cards.cards(day)
     lines = runs_table.lines(day, sort)
     first, picture = round(day.span.minute(window.start)), plot(day, window)
     asked = {"meter": meter.address} | ({} if sort == "start" else {"sort": sort})
     context |= _around(day.day, choice.form, today, asked) | {
+        "last_day": last,
+        "is_fallback": day.day != (choice.day or today),
         "siblings": choice.siblings,
         "day": day,
         "plots": [picture],
@@ -194,10 +191,13 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     shown = channels[:MOST_CURVES]
     newest = latest(shown)
     version = live.of_meters(shown, newest, now)["version"]
-    days = meter_days(shown, asked or today, now, newest)
+    days, last = _days(shown, asked, form, now, newest)
     drawn = [_drawn(day, found, now) for day, found in zip(days, newest, strict=True)]
     device = {"device": channels[0].device_id}
-    context = _around(asked or today, form, today, device) | {
+    context = _around(days[0].day, form, today, device) | {
+        "last_day": last,
+        "is_fallback": days[0].day != (asked or today),
+        "is_empty": all(day.is_empty for day in days),
         "now": now,
         "version": version,
         "device": channels[0],
@@ -207,6 +207,27 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
         "span": drawn[0]["day"].span,
     }
     return render(request, "powerlog/device.html", context, status=_status(form))
+
+
+def _days(
+    asked_of: Sequence[Meter],
+    asked: date | None,
+    form: choices.DayForm,
+    now: datetime,
+    newest: Sequence[Latest],
+    *,
+    compare: bool = False,
+) -> tuple[list[MeterDay], date | None]:
+    """The day that is asked for, or today. Where nothing ran on it, the last day on which something
+    did is told as well, and takes the place of today."""
+    today = timezone.localdate(now)
+    days = meter_days(asked_of, asked or today, now, newest, compare=compare)
+    if not all(day.is_empty for day in days):
+        return days, None
+    last = max((day for meter in asked_of if (day := last_day(meter))), default=None)
+    if last and last != today and asked is None and form.is_valid():
+        days = meter_days(asked_of, last, now, newest, compare=compare)
+    return days, last
 
 
 def _drawn(day: MeterDay, newest: Latest, now: datetime) -> dict[str, Any]:
