@@ -24,8 +24,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(new_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
-    with running(serve(new_postgres(), tmp_path)) as found:
+def server(ready_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
+    with running(serve(ready_postgres(), tmp_path)) as found:
         yield found
 
 
@@ -33,7 +33,7 @@ def server(new_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
 def visit(browser: Browser, server: Server, **options: object) -> Iterator[Visitor]:
     visitor = Visitor(browser, server, **options)
     with closing(visitor.context):
-        visitor.log_in(server)
+        visitor.log_in()
         yield visitor
 
 
