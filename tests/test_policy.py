@@ -1,10 +1,11 @@
 """The pages in a real browser, under their policy: nothing is refused, the console stays empty."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from .browser import chromium
 from .databases import ADMIN, PASSWORD
@@ -49,15 +50,21 @@ def said() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
 @pytest.fixture
-def page(server: Server, said: list[str]) -> Iterator[Page]:
+def page(browser: Browser, said: list[str]) -> Iterator[Page]:
+    """In a context of its own: without the cookies of another test."""
 
     def complain(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):  # and not what else it has to recommend
             said.append(f"{page.url}: {message.text}")
 
-    with chromium() as browser:
-        page = browser.new_page()
+    with closing(browser.new_page()) as page:
         page.set_default_timeout(1000 * PATIENCE_S)
         page.on("console", complain)
         page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
