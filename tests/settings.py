@@ -34,3 +34,5 @@ os.environ["DATABASE_URL"] = f"sqlite:///{tempfile.gettempdir()}/never-used.sqli
 from collector_site.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick logins
+# Otherwise each of a test's browsers has a list made of all static files before its first page.
+WHITENOISE_AUTOREFRESH = True

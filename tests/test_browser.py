@@ -24,8 +24,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(new_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
-    with running(serve(new_postgres(), tmp_path)) as found:
+def server(ready_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
+    with running(serve(ready_postgres(), tmp_path)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def filled(
+    ready_postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """With a past, for those who only look."""
+    url = ready_postgres()
+    fill(url)
+    with running(serve(url, tmp_path_factory.mktemp("filled"))) as found:
         yield found
 
 
@@ -33,15 +44,14 @@ def server(new_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
 def visit(browser: Browser, server: Server, **options: object) -> Iterator[Visitor]:
     visitor = Visitor(browser, server, **options)
     with closing(visitor.context):
-        visitor.log_in(server)
+        visitor.log_in()
         yield visitor
 
 
 def test_a_visitor_walks_from_the_overview_to_the_day_a_run_the_weeks_and_the_file(
-    browser: Browser, server: Server
+    browser: Browser, filled: Server
 ) -> None:
-    fill(server.database_url)
-    with visit(browser, server) as visitor:
+    with visit(browser, filled) as visitor:
         page = visitor.page
         expect(page.locator("tbody tr")).to_have_count(2)
         expect(page.locator("tbody tr").first).to_contain_text("Trough")
@@ -68,10 +78,9 @@ def test_a_visitor_walks_from_the_overview_to_the_day_a_run_the_weeks_and_the_fi
 
 
 def test_the_crosshair_is_moved_by_the_keyboard_and_says_every_value(
-    browser: Browser, server: Server
+    browser: Browser, filled: Server
 ) -> None:
-    fill(server.database_url)
-    with visit(browser, server) as visitor:
+    with visit(browser, filled) as visitor:
         page = visitor.page
         page.goto(WELL)
         page.locator("#runs tbody a").first.click()
@@ -128,9 +137,8 @@ def test_the_first_visit_turns_into_the_pump_when_it_dials_in(
         expect(page.get_by_role("heading", level=1)).to_have_text("All channels", timeout=LIMIT_MS)
 
 
-def test_without_its_script_every_page_says_the_same(browser: Browser, server: Server) -> None:
-    fill(server.database_url)
-    with visit(browser, server, java_script_enabled=False) as visitor:
+def test_without_its_script_every_page_says_the_same(browser: Browser, filled: Server) -> None:
+    with visit(browser, filled, java_script_enabled=False) as visitor:
         page = visitor.page
         page.get_by_role("link", name="Well pump").click()
         page.fill("#id_day", "2026-05-01")

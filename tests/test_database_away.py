@@ -11,13 +11,14 @@ import httpx
 import psycopg
 import pytest
 
+from .databases import PASSWORD
 from .frames import PUMP, delta, meter
 from .postgres import Postgres
 from .servers import daphne, free_port, manage, running, serve, until
 from .test_end_to_end import dial, log_in
 
 SENTENCE = "The database does not answer at the moment."
-PASSWORD = r"admin / (\S+)"
+NEW_PASSWORD = r"admin / (\S+)"
 
 
 def test_the_collector_starts_without_its_database_and_goes_on_when_it_is_there(
@@ -38,11 +39,11 @@ def test_the_collector_starts_without_its_database_and_goes_on_when_it_is_there(
         time.sleep(2.5)  # one attempt more, and no word of it
         assert server.output.count("it is tried every 2 s: connection failed") == 1
         postgres.start()
-        password = until(lambda: re.search(PASSWORD, server.output))[1]
+        password = until(lambda: re.search(NEW_PASSWORD, server.output))[1]
         until(lambda: server.status()["rows written"] == "1")
         assert [row[:3] for row in server.rows()] == [(PUMP, "switch:2", 430.0)]
         assert PUMP in log_in(browser, password).text
-        assert len(re.findall(PASSWORD, server.output)) == 1
+        assert len(re.findall(NEW_PASSWORD, server.output)) == 1
         assert server.output.count("The database is set up") == 1
         assert "geheim" not in server.output
         assert "Traceback" not in server.output
@@ -56,7 +57,7 @@ def test_pages_are_back_with_the_database_and_a_crash_of_it_is_no_traceback(
         running(serve(postgres.url, tmp_path)) as server,
         httpx.Client(base_url=server.url, follow_redirects=True, timeout=30) as browser,
     ):
-        log_in(browser, re.findall(PASSWORD, server.output)[0])
+        log_in(browser, re.findall(NEW_PASSWORD, server.output)[0])
         postgres.stop("immediate")
         for _ in range(3):
             assert browser.get("/dashboard/").status_code == 503
@@ -69,14 +70,14 @@ def test_pages_are_back_with_the_database_and_a_crash_of_it_is_no_traceback(
 
 
 def test_a_page_does_not_wait_for_a_locked_table_for_ever(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    url = new_postgres()
+    url = ready_postgres()
     with (
         running(serve(f"{url}&options=-c%20statement_timeout%3D500", tmp_path)) as server,
         httpx.Client(base_url=server.url, follow_redirects=True, timeout=30) as browser,
     ):
-        log_in(browser, re.findall(PASSWORD, server.output)[0])
+        log_in(browser, PASSWORD)
         with psycopg.connect(url) as other:
             other.execute("LOCK TABLE power_logs IN ACCESS EXCLUSIVE MODE")
             assert browser.get("/dashboard/").status_code == 503
@@ -152,7 +153,7 @@ def test_two_servers_that_start_at_once_set_one_database_up(
         for server in (one, two):
             until(server.answers)
             until(lambda server=server: "The database is set up" in server.output)
-        assert len(re.findall(PASSWORD, one.output + two.output)) == 1
+        assert len(re.findall(NEW_PASSWORD, one.output + two.output)) == 1
         assert "Traceback" not in one.output + two.output
         with closing(one.connect()) as connection:
             users = connection.execute("SELECT username FROM auth_user").fetchall()

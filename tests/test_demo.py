@@ -199,7 +199,7 @@ def test_clearing_leaves_nothing_of_it_and_everything_else() -> None:
         peak_w=1,
     )  # fmt: skip
     Silence.objects.create(device_id=other.device_id, since=now, until=now)
-    fill()
+    fill(1)
     DayTotal.objects.get_or_create(device_id=WELL.device_id, channel=CHANNEL, day=date(2020, 1, 1))
     assert "The demo is removed, " in clear()
     assert counts() == [1] * len(demo.TABLES)

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +21,8 @@ from powerlog.lists import download
 from powerlog.lists.download import Download
 from powerlog.storage.store import WRITER
 
-from .servers import Server, manage, running, serve, until
+from .databases import ADMIN, PASSWORD
+from .servers import Server, running, serve, until
 from .test_models import row
 
 EXPORT = "/admin/powerlog/powerlog/export/"
@@ -212,14 +213,12 @@ def test_an_answer_that_is_over_early_ends_its_source() -> None:
 
 
 @pytest.fixture(scope="module")
-def collector(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def collector(
+    ready_postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """With more rows than all buffers between PostgreSQL and a browser hold."""
     folder = tmp_path_factory.mktemp("export")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS exported")
-        connection.execute("CREATE DATABASE exported")
-    url = postgres_url.replace("/postgres?", "/exported?")
-    manage("migrate", database_url=url)
+    url = ready_postgres()
     with psycopg.connect(url) as connection:
         connection.execute(
             "INSERT INTO power_logs (timestamp, device_id, channel, apower_w, voltage_v, "
@@ -235,8 +234,7 @@ def connection_to(server: Server) -> tuple[socket.socket, psycopg.Connection]:
     with httpx.Client(base_url=server.url) as browser:
         browser.get("/admin/login/")
         token = browser.cookies["csrftoken"]
-        password = server.output.partition("admin / ")[2].split()[0]
-        form = {"username": "admin", "password": password, "csrfmiddlewaretoken": token}
+        form = {"username": ADMIN, "password": PASSWORD, "csrfmiddlewaretoken": token}
         browser.post("/admin/login/", data=form)
         cookie = f"sessionid={browser.cookies['sessionid']}"
     reader = socket.create_connection(("127.0.0.1", server.port), timeout=30)

@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from powerlog.protocol import BOOTSTRAP
 
+from .databases import PASSWORD
 from .frames import NO_HANDLER, PUMP, answer, delta, full, meter
 from .servers import Process, Server, daphne, manage, running, serve, until
 
@@ -83,9 +84,8 @@ def test_one_command_from_nothing_to_rows_that_staff_can_see(
         assert "admin /" not in again.output
 
 
-def test_daphne_by_itself_does_the_same(new_database: str, tmp_path: Path) -> None:
-    assert manage("migrate", database_url=new_database).returncode == 0
-    with running(daphne(new_database, tmp_path)) as server, dial(server) as device:
+def test_daphne_by_itself_does_the_same(ready_database: str, tmp_path: Path) -> None:
+    with running(daphne(ready_database, tmp_path)) as server, dial(server) as device:
         for frame in session(minute()):
             device.send(frame)
         until(lambda: len(server.rows()) == 2)
@@ -95,9 +95,9 @@ def test_daphne_by_itself_does_the_same(new_database: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_what_was_accepted_is_written_when_the_process_is_told_to_end(
-    new_database: str, tmp_path: Path, how: signal.Signals
+    ready_database: str, tmp_path: Path, how: signal.Signals
 ) -> None:
-    with running(serve(new_database, tmp_path)) as server, dial(server) as device:
+    with running(serve(ready_database, tmp_path)) as server, dial(server) as device:
         device.send(delta(None, switch_2=meter(430.0), switch_1=meter(60.0)))
         until(lambda: server.status()["frames"] == "1")
         assert server.stop(how) == 0
@@ -107,14 +107,12 @@ def test_what_was_accepted_is_written_when_the_process_is_told_to_end(
 
 
 def test_a_page_that_waits_for_the_database_does_not_keep_the_process_alive(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    url = new_postgres()
+    url = ready_postgres()
     with running(serve(url, tmp_path)) as server, dial(server) as device:
-        password = re.search(r"admin / (\S+)", server.output)
-        assert password
         with httpx.Client(base_url=server.url, follow_redirects=True) as browser:
-            log_in(browser, password[1])
+            log_in(browser, PASSWORD)
             cookies = "; ".join(f"{c.name}={c.value}" for c in browser.cookies.jar)
         with psycopg.connect(url) as other:
             other.execute("LOCK TABLE power_logs IN ACCESS EXCLUSIVE MODE")
@@ -146,15 +144,15 @@ def log_in(browser: httpx.Client, password: str) -> httpx.Response:
 
 
 def test_rule_8_a_killed_collector_goes_on_in_the_middle_of_a_run(
-    new_database: str, tmp_path: Path
+    ready_database: str, tmp_path: Path
 ) -> None:
     start = minute() - 20  # ten seconds into the minute before this one
-    with running(serve(new_database, tmp_path)) as first, dial(first) as device:
+    with running(serve(ready_database, tmp_path)) as first, dial(first) as device:
         device.send(full(start, switch_2=meter(430.0, 100.0)))
         until(lambda: len(first.runs()) == len(first.rows()) == 1)
         first.stop(signal.SIGKILL)
     record = {"by_minute": [7000.0, 6000.0, 0], "minute_ts": start - 10 + 120, "total": 114.5}
-    with running(serve(new_database, tmp_path)) as second, dial(second) as device:
+    with running(serve(ready_database, tmp_path)) as second, dial(second) as device:
         device.send(full(start + 115, switch_2=meter(435.0) | {"aenergy": record}))
         until(lambda: len(second.rows()) == 3)
         device.send(delta(start + 117, switch_2={"apower": 0, "output": False}))
@@ -165,11 +163,11 @@ def test_rule_8_a_killed_collector_goes_on_in_the_middle_of_a_run(
     assert energy_wh == pytest.approx(14.5 + 435 * 2 / 3600, abs=0.001)
 
 
-def test_rule_8_a_device_may_go_on_at_another_process(new_database: str, tmp_path: Path) -> None:
+def test_rule_8_a_device_may_go_on_at_another_process(ready_database: str, tmp_path: Path) -> None:
     start = minute() - 20
     with (
-        running(serve(new_database, tmp_path)) as one,
-        running(serve(new_database, tmp_path)) as two,
+        running(serve(ready_database, tmp_path)) as one,
+        running(serve(ready_database, tmp_path)) as two,
     ):
         with dial(one) as device:
             device.send(full(start, switch_2=meter(430.0, 100.0)))
@@ -183,9 +181,9 @@ def test_rule_8_a_device_may_go_on_at_another_process(new_database: str, tmp_pat
 
 
 def test_frames_are_handled_while_the_database_stalls(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    url = new_postgres()
+    url = ready_postgres()
     with running(serve(url, tmp_path)) as server, dial(server) as device:
         device.send(full(None, switch_0=meter(0.0), switch_1=meter(0.0), switch_2=meter(0.0)))
         until(lambda: server.status()["frames"] == "1")
@@ -204,9 +202,9 @@ def test_frames_are_handled_while_the_database_stalls(
 
 
 def test_a_restart_of_postgresql_costs_no_row(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    url = new_postgres()
+    url = ready_postgres()
     with running(serve(url, tmp_path)) as server, dial(server) as device:
         device.send(delta(None, switch_0=meter(100.0)))
         until(lambda: server.status()["rows written"] == "1")
@@ -221,11 +219,11 @@ def test_a_restart_of_postgresql_costs_no_row(
         assert "Traceback" not in server.output
 
 
-def test_a_simulated_fleet_fills_the_table(new_database: str, tmp_path: Path) -> None:
-    with running(serve(new_database, tmp_path)) as server:
+def test_a_simulated_fleet_fills_the_table(ready_database: str, tmp_path: Path) -> None:
+    with running(serve(ready_database, tmp_path)) as server:
         fleet = Process(
             ["manage.py", "simulate", "--url", server.socket, "--devices", "20"],
-            new_database,
+            ready_database,
             tmp_path / "simulate.log",
         )
         with closing(fleet):
@@ -239,8 +237,8 @@ def test_a_simulated_fleet_fills_the_table(new_database: str, tmp_path: Path) ->
         assert "Traceback" not in server.output + fleet.output
 
 
-def test_rubbish_hurts_nobody_else(new_database: str, tmp_path: Path) -> None:
-    with running(serve(new_database, tmp_path)) as server, dial(server) as good:
+def test_rubbish_hurts_nobody_else(ready_database: str, tmp_path: Path) -> None:
+    with running(serve(ready_database, tmp_path)) as server, dial(server) as good:
         with dial(server) as bad:
             for rubbish in ("", "null", "[" * 60_000, json.dumps({"src": 5}), "\x00", b"\xff\xfe"):
                 bad.send(rubbish)

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
@@ -20,7 +20,7 @@ from powerlog.management.commands import export as command
 from powerlog.models import DayTotal
 from powerlog.storage.store import WRITER
 
-from .servers import ROOT, environment, manage
+from .servers import ROOT, environment
 from .test_models import row
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", WRITER])
@@ -147,9 +147,10 @@ def test_progress_is_told_while_it_takes_long(
     assert "1 so far\n" in run("rows", "--output", str(tmp_path / "rows.csv"))
 
 
-def test_a_reader_that_has_enough_is_no_error_to_talk_about(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/collector.sqlite3"
-    manage("migrate", database_url=url)
+def test_a_reader_that_has_enough_is_no_error_to_talk_about(
+    ready_sqlite: Callable[[Path], str], tmp_path: Path
+) -> None:
+    url = ready_sqlite(tmp_path)
     reading, writing = os.pipe()
     os.close(reading)
     ended = subprocess.run(

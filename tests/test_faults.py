@@ -8,8 +8,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 
 from .crowd import Crowd, written
+from .databases import set_up
 from .faults import (
     Fault,
     cut_off,
@@ -23,7 +25,7 @@ from .faults import (
     write_locked,
 )
 from .postgres import Postgres
-from .servers import Server, daphne, manage, running, serve, until
+from .servers import Server, daphne, running, serve, until
 
 BACK_WITHIN_S = 15
 SPOOLED_WITHIN_S = 2.0
@@ -33,10 +35,11 @@ BACK = "the database takes rows again"
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
+def postgres(django_db_blocker: DjangoDbBlocker) -> Iterator[Postgres]:
     with closing(Postgres()) as postgres:
         postgres.start()
-        assert manage("migrate", database_url=postgres.url).returncode == 0
+        with django_db_blocker.unblock():
+            set_up(postgres.url)
         yield postgres
 
 
@@ -182,13 +185,13 @@ def test_a_full_disk_and_a_full_memory_cost_no_row_that_is_not_counted(
 
 
 def test_every_row_arrives_although_somebody_else_writes_into_the_sqlite_database(
-    crowd: Crowd, tmp_path: Path
+    crowd: Crowd, ready_sqlite: Callable[[Path], str], tmp_path: Path
 ) -> None:
-    path = tmp_path / "collector.sqlite3"
-    with running(serve(f"sqlite:///{path}", tmp_path)) as server:
+    url = ready_sqlite(tmp_path)
+    with running(serve(url, tmp_path)) as server:
         with crowd.talking(server):
             crowd.more(10)
-            with write_locked(path):
+            with write_locked(Path(url.removeprefix("sqlite:///"))):
                 until(lambda: spools(server))
             crowd.more(10)
         arrives(crowd, server)

@@ -1,11 +1,14 @@
 """The pages in a real browser, under their policy: nothing is refused, the console stays empty."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from .browser import chromium
+from .databases import ADMIN, PASSWORD
 from .knocking import dial, knock, power
 from .servers import PATIENCE_S, Server, running, serve, until
 
@@ -31,10 +34,11 @@ NOT_FOUND = "the server responded with a status of 404"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    ready_sqlite: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     tmp_path = tmp_path_factory.mktemp("policy")
-    url = f"sqlite:///{tmp_path}/collector.sqlite3"
-    with running(serve(url, tmp_path)) as server, dial(server) as device:
+    with running(serve(ready_sqlite(tmp_path), tmp_path)) as server, dial(server) as device:
         device.send(power("shellypro4pm-0a1b2c3d4e5f", 430.0))
         until(server.rows)
         yield server
@@ -46,15 +50,21 @@ def said() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
 @pytest.fixture
-def page(server: Server, said: list[str]) -> Iterator[Page]:
+def page(browser: Browser, said: list[str]) -> Iterator[Page]:
+    """In a context of its own: without the cookies of another test."""
 
     def complain(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):  # and not what else it has to recommend
             said.append(f"{page.url}: {message.text}")
 
-    with chromium() as browser:
-        page = browser.new_page()
+    with closing(browser.new_page()) as page:
         page.set_default_timeout(1000 * PATIENCE_S)
         page.on("console", complain)
         page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
@@ -62,10 +72,9 @@ def page(server: Server, said: list[str]) -> Iterator[Page]:
 
 
 def log_in(page: Page, server: Server) -> None:
-    password = server.output.partition("  admin / ")[2].split()[0]
     page.goto(f"{server.url}/admin/login/?next=/dashboard/")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", password)
+    page.fill("#id_username", ADMIN)
+    page.fill("#id_password", PASSWORD)
     page.click("[type=submit]")
     page.wait_for_url("**/dashboard/**")
 

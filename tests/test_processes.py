@@ -73,9 +73,9 @@ def crowd(server: Server, sockets: ExitStack) -> dict[str, tuple[str, ClientConn
 
 
 def test_devices_are_spread_over_the_processes_and_any_of_them_speaks_for_all(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    with two(new_postgres(), tmp_path) as server, ExitStack() as sockets:
+    with two(ready_postgres(), tmp_path) as server, ExitStack() as sockets:
         devices = crowd(server, sockets)
         has = Counter(place for place, _ in devices.values())
         number = str(len(devices))
@@ -97,9 +97,9 @@ def test_devices_are_spread_over_the_processes_and_any_of_them_speaks_for_all(
 
 
 def test_rule_8_a_device_goes_on_at_another_process_that_has_a_half_open_one(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    with two(new_postgres(), tmp_path) as server, ExitStack() as sockets:
+    with two(ready_postgres(), tmp_path) as server, ExitStack() as sockets:
         start = minute() - 20
 
         def dials(frame: str) -> tuple[str, ClientConnection]:
@@ -126,9 +126,9 @@ def test_rule_8_a_device_goes_on_at_another_process_that_has_a_half_open_one(
 
 
 def test_a_killed_process_is_started_anew_and_finds_what_it_had_spooled(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
-    url = new_postgres()
+    url = ready_postgres()
     with two(url, tmp_path) as server, ExitStack() as sockets:
         devices = crowd(server, sockets)
         until(lambda: len(server.rows()) == len(devices))
@@ -161,9 +161,9 @@ def each(server: Server) -> list[str]:
 
 
 def test_when_the_parent_is_killed_the_processes_write_what_they_have_and_end(
-    tmp_path: Path,
+    ready_sqlite: Callable[[Path], str], tmp_path: Path
 ) -> None:
-    with two(f"sqlite:///{tmp_path}/collector.sqlite3", tmp_path) as server:
+    with two(ready_sqlite(tmp_path), tmp_path) as server:
         assert "PostgreSQL by several" in server.output
         with connect(server.socket, open_timeout=20) as device:
             says(device, server, delta(None, switch_2=meter(430.0)), PUMP)

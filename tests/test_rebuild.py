@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from .servers import daphne, manage, running, serve
+from .servers import daphne, running, serve
 
 OLD_ROW = """
 INSERT INTO power_logs
@@ -13,16 +13,15 @@ VALUES ('2026-05-01 12:00:00+00:00', 'old', 'switch:2', 430, 230, 2, 10)
 
 
 def test_serve_counts_the_days_of_rows_that_were_not_counted(
-    new_database: str, tmp_path: Path
+    ready_database: str, tmp_path: Path
 ) -> None:
-    assert manage("migrate", database_url=new_database).returncode == 0
-    with running(daphne(new_database, tmp_path)) as server:
+    with running(daphne(ready_database, tmp_path)) as server:
         with closing(server.connect()) as connection:
             connection.execute(OLD_ROW)
             connection.commit()
         assert server.stop() == 0
     for times in (1, 0):  # and not again at the next start
-        with running(serve(new_database, tmp_path)) as server:
+        with running(serve(ready_database, tmp_path)) as server:
             assert server.output.count("1 day total of 1 channel made anew") == times
             with closing(server.connect()) as connection:
                 query = "SELECT device_id, active_minutes FROM day_totals"

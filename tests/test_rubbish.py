@@ -28,7 +28,7 @@ from .rubbish import (
     but,
     wire,
 )
-from .servers import PATIENCE_S, Server, daphne, manage, running, serve, until
+from .servers import PATIENCE_S, Server, daphne, running, serve, until
 
 T = TypeVar("T")
 MB = 2**20
@@ -220,12 +220,12 @@ async def talk(device: ClientConnection, frames: list[str], pause_s: float) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says what a process takes")
 async def test_forty_good_devices_lose_nothing_beside_all_of_it(
-    new_postgres: Callable[[], str], tmp_path: Path
+    ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:
     assert len(MESSAGES) + len(WIRE) + len(HANDSHAKES) > 60
     start = time.time() // 60 * 60 - 30
     lives = [life(number, start) for number in range(DEVICES)]
-    with running(serve(new_postgres(), tmp_path)) as server:
+    with running(serve(ready_postgres(), tmp_path)) as server:
         async with AsyncExitStack() as sockets:
             good = [
                 await sockets.enter_async_context(connect(server.socket)) for _ in range(DEVICES)
@@ -254,10 +254,10 @@ async def test_forty_good_devices_lose_nothing_beside_all_of_it(
     assert not re.search(r"^\S+ \S+ (ERROR|CRITICAL) ", server.output, re.MULTILINE)
 
 
-async def test_daphne_by_itself_has_the_same_limits(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/collector.sqlite3"
-    assert manage("migrate", database_url=url).returncode == 0
-    with running(daphne(url, tmp_path)) as server:
+async def test_daphne_by_itself_has_the_same_limits(
+    ready_sqlite: Callable[[Path], str], tmp_path: Path
+) -> None:
+    with running(daphne(ready_sqlite(tmp_path), tmp_path)) as server:
         async with AsyncExitStack() as sockets:
             crowd = Crowd(server, sockets)
             await crowd.says_at_once(but("Daphne-Root-Path: /é"))

@@ -15,8 +15,13 @@ from powerlog.truth.judge import Score
 from powerlog.truth.lives import Life
 from powerlog.truth.score import ALL, judge, play
 
-FEW = [Life(seed, 3.0) for seed in range(1, 21)]
 MANY = 150
+
+
+@pytest.fixture(scope="module")
+def few() -> list[Life]:
+    """Drawn where they are asked for, and not wherever this module is read."""
+    return [Life(seed, 3.0) for seed in range(1, 21)]
 
 
 def score_of(
@@ -92,77 +97,77 @@ class Wrong(Sampler):
         return [run]
 
 
-def test_it_notices_another_threshold() -> None:
-    score = score_of(FEW, Rules(channels=ALL.channels, power_threshold_w=100.0))
+def test_it_notices_another_threshold(few: list[Life]) -> None:
+    score = score_of(few, Rules(channels=ALL.channels, power_threshold_w=100.0))
     assert score.read_right < score.read
     assert {"minute with a reading", "missed start of a run"} <= kinds(score)
 
 
-def test_it_notices_a_lower_threshold() -> None:
-    score = score_of(FEW, Rules(channels=ALL.channels, power_threshold_w=0.5))
+def test_it_notices_a_lower_threshold(few: list[Life]) -> None:
+    score = score_of(few, Rules(channels=ALL.channels, power_threshold_w=0.5))
     assert score.invented["measured"] > 0
     assert score.turns_false > 0
 
 
-def test_it_notices_rows_that_are_missing() -> None:
+def test_it_notices_rows_that_are_missing(few: list[Life]) -> None:
     class Forgetful(Wrong):
         def altered_row(self, row: Sample) -> list[Due]:
             return [row] if row.ts % 600 else []
 
-    score = score_of(FEW, sampler_type=Forgetful)
+    score = score_of(few, sampler_type=Forgetful)
     assert 0.85 < score.read_right / score.read < 1
 
 
-def test_it_notices_gaps_that_are_not_filled() -> None:
-    score = score_of(FEW, Rules(channels=ALL.channels, max_blind_gap_min=0))
+def test_it_notices_gaps_that_are_not_filled(few: list[Life]) -> None:
+    score = score_of(few, Rules(channels=ALL.channels, max_blind_gap_min=0))
     assert score.holes > 0
     assert score.read_right == score.read
 
 
-def test_it_notices_a_record_read_a_minute_off() -> None:
+def test_it_notices_a_record_read_a_minute_off(few: list[Life]) -> None:
     class Shifted(Wrong):
         def altered_row(self, row: Sample) -> list[Due]:
             return [msgspec.structs.replace(row, ts=row.ts - 60 * (row.source == "device"))]
 
-    score = score_of(FEW, sampler_type=Shifted)
+    score = score_of(few, sampler_type=Shifted)
     assert score.recorded_right < score.recorded
     assert "wrong power" in kinds(score)
 
 
-def test_it_notices_invented_minutes() -> None:
+def test_it_notices_invented_minutes(few: list[Life]) -> None:
     class Eager(Wrong):
         def altered_row(self, row: Sample) -> list[Due]:
             return [msgspec.structs.replace(row, ts=row.ts + 60 * n) for n in range(60)]
 
-    score = score_of(FEW, sampler_type=Eager)
+    score = score_of(few, sampler_type=Eager)
     assert min(score.invented.values()) > 0
     assert "invented" in kinds(score)
 
 
-def test_it_notices_runs_that_are_seconds_off() -> None:
+def test_it_notices_runs_that_are_seconds_off(few: list[Life]) -> None:
     class Slow(Wrong):
         def altered_run(self, run: Run) -> list[Due]:
             return [msgspec.structs.replace(run, started_at=run.started_at + 3)]
 
-    score = score_of(FEW, sampler_type=Slow)
+    score = score_of(few, sampler_type=Slow)
     assert {"missed start of a run", "false start of a run"} <= kinds(score)
 
 
 @pytest.mark.parametrize("factor", [0.97, 1.03])
-def test_it_notices_energy_that_is_off(factor: float) -> None:
+def test_it_notices_energy_that_is_off(factor: float, few: list[Life]) -> None:
     class Greedy(Wrong):
         def altered_run(self, run: Run) -> list[Due]:
             booked_wh = run.booked_wh * factor
             return [msgspec.structs.replace(run, booked_wh=booked_wh)]
 
-    right, score = score_of(FEW), score_of(FEW, sampler_type=Greedy)
+    right, score = score_of(few), score_of(few, sampler_type=Greedy)
     assert sum(map(abs, score.energy_wh)) > sum(map(abs, right.energy_wh)) + 5
     assert "energy" in kinds(score)
 
 
-def test_it_notices_a_channel_without_a_meter() -> None:
+def test_it_notices_a_channel_without_a_meter(few: list[Life]) -> None:
     relay = next(life for life in map(Life, range(100)) if life.device.kind == "relay")
-    pump = next(life for life in FEW if life.device.kind == "switch")
+    pump = next(life for life in few if life.device.kind == "switch")
     score = Score()
     judge(relay, play(pump), score)
     assert kinds(score) == {"no channel"}

@@ -2,7 +2,7 @@
 them loses nothing."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -32,9 +32,11 @@ ASIDE = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    ready_sqlite: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("home")
-    with running(serve(f"sqlite:///{folder}/collector.sqlite3", folder)) as server:
+    with running(serve(ready_sqlite(folder), folder)) as server:
         with beside(server, "good"):
             yield server
         assert "Traceback" not in server.output

@@ -13,7 +13,12 @@ from powerlog.truth.curves import LOADS, Counter, Curve, Step, overlap_s
 from powerlog.truth.lives import FIRMWARES, KIND_WEIGHTS, Life, Message
 
 HOURS = 1.5
-LIVES = [Life(seed, HOURS) for seed in range(200)]
+
+
+@pytest.fixture(scope="module")
+def lives() -> list[Life]:
+    """Drawn where they are asked for, and not wherever this module is read."""
+    return [Life(seed, HOURS) for seed in range(200)]
 
 
 def params(message: Message) -> dict[str, Any]:
@@ -91,8 +96,8 @@ def test_the_same_seed_lives_the_same_life_and_another_seed_another() -> None:
     assert Life(5, 1).messages == Life(5, 1).messages != Life(6, 1).messages
 
 
-def test_every_message_is_a_frame_that_says_what_is_known_to_be_in_it() -> None:
-    for life in LIVES:
+def test_every_message_is_a_frame_that_says_what_is_known_to_be_in_it(lives: list[Life]) -> None:
+    for life in lives:
         for message in life.messages:
             frame = parse(message.text)
             assert frame.device_id == life.device_id
@@ -103,8 +108,8 @@ def test_every_message_is_a_frame_that_says_what_is_known_to_be_in_it() -> None:
                 assert heard[name].apower_w in (None, said.watts)
 
 
-def test_messages_arrive_in_order_and_only_while_connected() -> None:
-    for life in LIVES:
+def test_messages_arrive_in_order_and_only_while_connected(lives: list[Life]) -> None:
+    for life in lives:
         moments = [message.received for message in life.messages]
         assert moments == sorted(moments)
         for message in life.messages:
@@ -114,8 +119,8 @@ def test_messages_arrive_in_order_and_only_while_connected() -> None:
             assert connection.start <= sent <= connection.end + late_s + 0.5
 
 
-def test_the_power_that_is_said_is_the_power_of_that_moment() -> None:
-    for life in LIVES:
+def test_the_power_that_is_said_is_the_power_of_that_moment(lives: list[Life]) -> None:
+    for life in lives:
         for message in life.messages:
             if '"NotifyFullStatus"' in message.text:
                 moment = connection_of(life, message).start
@@ -124,8 +129,8 @@ def test_the_power_that_is_said_is_the_power_of_that_moment() -> None:
                     assert said.watts == pytest.approx(true_w, abs=0.051)
 
 
-def test_each_channel_turns_within_a_second_of_what_is_said_of_it() -> None:
-    for life in LIVES:
+def test_each_channel_turns_within_a_second_of_what_is_said_of_it(lives: list[Life]) -> None:
+    for life in lives:
         for name, channel in life.channels.items():
             said = [(m.at, m.says[name].watts > 5) for m in life.messages if name in m.says]
             turns = [b[0] for a, b in pairwise(said) if a[1] != b[1]]
@@ -134,8 +139,8 @@ def test_each_channel_turns_within_a_second_of_what_is_said_of_it() -> None:
                     assert any(abs(turn - at) <= 1 for turn in turns), (life.seed, name, at)
 
 
-def test_counters_are_the_integral_of_the_curve() -> None:
-    for life in LIVES:
+def test_counters_are_the_integral_of_the_curve(lives: list[Life]) -> None:
+    for life in lives:
         if life.mishaps.resets or life.mishaps.outages:
             continue
         for name, channel in life.channels.items():
@@ -151,9 +156,11 @@ def test_counters_are_the_integral_of_the_curve() -> None:
 
 
 @pytest.mark.parametrize("firmware", FIRMWARES)
-def test_minute_records_are_the_integral_of_their_minutes(firmware: tuple[int, int]) -> None:
+def test_minute_records_are_the_integral_of_their_minutes(
+    firmware: tuple[int, int], lives: list[Life]
+) -> None:
     checked = 0
-    for life in (life for life in LIVES if life.device.firmware == firmware):
+    for life in (life for life in lives if life.device.firmware == firmware):
         for message, name, component in metered(life):
             energy = component.get("aenergy", {})
             if "by_minute" not in energy or life.channels[name].quantised:
@@ -178,22 +185,22 @@ def full_minute_frames(life: Life) -> Iterator[tuple[Message, dict[str, Any]]]:
             yield message, component
 
 
-def test_before_firmware_1_5_the_full_minute_tells_the_energy_alone() -> None:
-    for life in LIVES:
+def test_before_firmware_1_5_the_full_minute_tells_the_energy_alone(lives: list[Life]) -> None:
+    for life in lives:
         for _, component in full_minute_frames(life):
             assert ("apower" in component) == (life.device.firmware >= (1, 5))
 
 
-def test_before_firmware_1_2_the_full_minute_ends_in_59() -> None:
-    for life in (life for life in LIVES if life.device.firmware < (1, 2)):
+def test_before_firmware_1_2_the_full_minute_ends_in_59(lives: list[Life]) -> None:
+    for life in (life for life in lives if life.device.firmware < (1, 2)):
         for message, component in full_minute_frames(life):
             assert component["aenergy"]["minute_ts"] == int(message.at) - 1
             assert component["aenergy"]["minute_ts"] % 60 == 59
 
 
-def test_before_its_clock_is_set_a_device_tells_an_uptime_and_no_record() -> None:
+def test_before_its_clock_is_set_a_device_tells_an_uptime_and_no_record(lives: list[Life]) -> None:
     seen = 0
-    for life in LIVES:
+    for life in lives:
         for message in life.messages:
             ts = params(message).get("ts", math.inf)
             if ts < 1e9:
@@ -204,8 +211,8 @@ def test_before_its_clock_is_set_a_device_tells_an_uptime_and_no_record() -> Non
     assert seen > 100
 
 
-def test_three_phases_add_up() -> None:
-    life = next(life for life in LIVES if life.device.kind == "em")
+def test_three_phases_add_up(lives: list[Life]) -> None:
+    life = next(life for life in lives if life.device.kind == "em")
     phases = [life.channels[f"em:0:{phase}"].curve for phase in "abc"]
     for ts in range(int(life.start), int(life.end), 77):
         together = sum(curve.at(ts).watts for curve in phases)
@@ -215,16 +222,16 @@ def test_three_phases_add_up() -> None:
 # All that can happen does
 
 
-def test_every_kind_and_age_and_load_lives_among_the_first_lives() -> None:
-    assert {life.device.kind for life in LIVES} == set(KIND_WEIGHTS)
-    assert {life.device.firmware for life in LIVES} == set(FIRMWARES)
-    loads = {channel.load for life in LIVES for channel in life.channels.values()}
+def test_every_kind_and_age_and_load_lives_among_the_first_lives(lives: list[Life]) -> None:
+    assert {life.device.kind for life in lives} == set(KIND_WEIGHTS)
+    assert {life.device.firmware for life in lives} == set(FIRMWARES)
+    loads = {channel.load for life in lives for channel in life.channels.values()}
     assert loads == {*LOADS, "total"}
-    assert any(channel.quantised for life in LIVES for channel in life.channels.values())
+    assert any(channel.quantised for life in lives for channel in life.channels.values())
 
 
-def test_every_mishap_happens_in_the_first_lives() -> None:
-    mishaps = [life.mishaps for life in LIVES]
+def test_every_mishap_happens_in_the_first_lives(lives: list[Life]) -> None:
+    mishaps = [life.mishaps for life in lives]
     gaps_s = [b.start - a.end for m in mishaps for a, b in pairwise(m.connections)]
     assert min(gaps_s) < 10
     assert max(gaps_s) > 3600
@@ -234,6 +241,6 @@ def test_every_mishap_happens_in_the_first_lives() -> None:
     assert any(m.clock_ahead_s > 20 for m in mishaps)
     assert any(m.clock_ahead_s < -20 for m in mishaps)
     assert any(m.connections[0].synced > m.connections[0].end for m in mishaps)
-    texts = [[message.text for message in life.messages] for life in LIVES]
+    texts = [[message.text for message in life.messages] for life in lives]
     assert any(a == b for said in texts for a, b in pairwise(said))
     assert any('"output":false,"source":"SHC"}' in text for said in texts for text in said)

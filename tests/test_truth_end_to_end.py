@@ -12,7 +12,7 @@ from powerlog.sampler import Sample
 from powerlog.truth.lives import Life
 from powerlog.truth.score import Played, Score, judge, play
 
-from .servers import Server, daphne, manage, running, until
+from .servers import Server, daphne, running, until
 
 SEEDS = range(1000, 1024)
 
@@ -51,14 +51,12 @@ def found(server: Server, device_id: str) -> Played:
 
 
 def test_the_server_makes_of_a_life_what_the_rules_make_of_it(
-    new_postgres: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready_postgres: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHANNELS", "*")
     monkeypatch.setenv("MAX_FRAMES_PER_S", "100000")  # hours pass in seconds
-    url = new_postgres()
-    assert manage("migrate", database_url=url).returncode == 0
     score = Score()
-    with running(daphne(url, tmp_path, "tests.timed_asgi:application")) as server:
+    with running(daphne(ready_postgres(), tmp_path, "tests.timed_asgi:application")) as server:
         lives = [Life(seed, hours=1.0) for seed in SEEDS]
         for life in lives:
             live(server, life)

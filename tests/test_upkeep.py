@@ -19,7 +19,7 @@ from powerlog.writer import row_writer
 
 from . import servers
 from .doubles import until
-from .servers import manage, running, serve
+from .servers import running, serve
 from .test_models import row
 
 database = pytest.mark.django_db(transaction=True, databases=["default", WRITER])
@@ -116,10 +116,9 @@ def test_rows_of_a_day_without_a_total_stay_and_it_is_said_once(
 
 
 def test_a_running_collector_does_it_by_itself(
-    new_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manage("migrate", database_url=new_database)
-    server = serve(new_database, tmp_path)
+    server = serve(ready_database, tmp_path)
     server.close()
     old = "('2020-01-01 12:00:00+00', 'pump', 'switch:2', 430, 229, 2.4, 1)"
     columns = "timestamp, device_id, channel, apower_w, voltage_v, current_a, energy_total_wh"
@@ -133,7 +132,7 @@ def test_a_running_collector_does_it_by_itself(
         connection.commit()
     assert server.rows()
     monkeypatch.setenv("KEEP_DAYS", "30")
-    with running(serve(new_database, tmp_path)) as server:
+    with running(serve(ready_database, tmp_path)) as server:
         servers.until(lambda: not server.rows())
         shown = servers.until(lambda: server.status().get("data"))
         assert "B, 0 bytes a day, kept for 30 days" in shown

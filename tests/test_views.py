@@ -104,7 +104,8 @@ def test_a_login_works_behind_tls_where_the_proxy_is_believed(settings: Any) -> 
 @pytest.mark.parametrize(
     "path", ["powerlog/site.css", "powerlog/live.js", "powerlog/icon.svg", "admin/css/base.css"]
 )
-def test_static_files_are_served_with_debug_off(client: Client, path: str) -> None:
+def test_static_files_are_served_with_debug_off(settings: Any, client: Client, path: str) -> None:
+    settings.WHITENOISE_AUTOREFRESH = False  # as outside of the tests
     response = client.get(f"/static/{path}")
     assert response.status_code == 200
     assert response.getvalue()
