@@ -1,10 +1,11 @@
 """Local days of any length, and the midnights between two moments."""
 
 from datetime import UTC, date, datetime
+from math import nextafter
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from powerlog.core.days import Calendar, day_of, days_between, span, start_of
@@ -31,7 +32,12 @@ def test_a_day_is_as_long_as_it_is(zone: str, moment: float, start: float, hours
     assert span(moment, ZoneInfo(zone)) == (start, start + hours * HOUR)
 
 
+# As late on a day as a float can say; datetime would round it up to the next one.
+LAST = nextafter(ts(2027, 1, 1), 0)
+
+
 @given(st.sampled_from(ZONES), st.floats(ts(2020, 1, 1), ts(2035, 1, 1)))
+@example("UTC", LAST)
 def test_every_moment_lies_in_its_own_day(zone: str, moment: float) -> None:
     start, end = span(moment, ZoneInfo(zone))
     assert start <= moment < end
@@ -45,6 +51,7 @@ def test_every_moment_lies_in_its_own_day(zone: str, moment: float) -> None:
         min_size=1,
     ),
 )
+@example("UTC", [(LAST, 1.0), (LAST - 1, 1.0), (LAST, 0.0)])
 def test_midnights_are_the_starts_of_the_days_between(
     zone: str, spans: list[tuple[float, float]]
 ) -> None:
