@@ -111,9 +111,11 @@ class Sampler:
         if not frame.readings:
             return []
         device = self._device(frame.device_id)
-        named = (reading.channel for reading in frame.readings)
-        unknown = (key for key in named if key not in device.channels)
-        new = [key for key in unknown if self._wants(frame.device_id, key)]
+        new = []
+        for reading in frame.readings:  # nearly always there is none, and that is cheap to see
+            key = reading.channel
+            if key not in device.channels and self._wants(frame.device_id, key):
+                new.append(key)
         del new[max(0, MAX_CHANNELS - len(device.channels)) :]
         for key in new:
             device.channels[key] = Channel(frame.device_id, key)
@@ -206,8 +208,9 @@ class Sampler:
         return watts if watts is not None and watts > self._threshold_w(channel) else None
 
     def _threshold_w(self, channel: Channel) -> float:
-        own = self.own.get((channel.device_id, channel.key), AS_ALL) if self.own else AS_ALL
-        own_w = own.power_threshold_w
+        if not self.own:
+            return self._rules.power_threshold_w
+        own_w = self.own.get((channel.device_id, channel.key), AS_ALL).power_threshold_w
         return self._rules.power_threshold_w if own_w is None else own_w
 
     def _turn(self, channel: Channel, watts: float | None, at: float, due: list[Due]) -> None:

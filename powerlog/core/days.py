@@ -6,13 +6,12 @@ first moment; where midnight comes twice, with the first of them.
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from math import floor
 from zoneinfo import ZoneInfo
 
 
 def day_of(ts: float, zone: ZoneInfo) -> date:
     # By whole seconds: datetime rounds the last half microsecond of a day into the next one.
-    return datetime.fromtimestamp(floor(ts), zone).date()
+    return datetime.fromtimestamp(ts // 1, zone).date()
 
 
 def start_of(day: date, zone: ZoneInfo) -> float:

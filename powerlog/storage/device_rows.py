@@ -4,6 +4,7 @@ Staff's own columns are never written here. Of two processes that knew a device,
 that heard it last holds.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from powerlog.models import Channel, Device, Silence
 from powerlog.storage.batches import WRITER, Meter, batched, given, moment
 
 SILENT_S = 120.0  # a healthy device speaks each minute
+# Channels that are as they were told are told again so often: staff may have deleted them.
+CHANNELS_AGAIN_S = 60.0
 DEVICES_AT_ONCE = 1000
 # What it says of itself it says in one answer; until then what it said last time holds.
 UPSERT_DEVICES = """
@@ -47,6 +50,9 @@ CHANNEL = "device_id text, channel text, reported_name text, name text, logged b
 RENAME = "UPDATE SET reported_name = excluded.reported_name"
 
 
+Channels = tuple[list[str], dict[str, str] | None]  # that meter, and the names it gives to all
+
+
 class Facts:
     """One device on its live connection. silences are (since, until) in Unix seconds.
 
@@ -61,6 +67,8 @@ class Facts:
         self.since = before.since if before else peer.heard_at
         self.noted_at = before.peer.heard_at if before else peer.heard_at
         self.stored = before is not None and before.stored
+        self._told: Channels = ([], None)
+        self._told_at = 0.0
 
     def learn(self, about: About) -> None:
         known = self.about
@@ -70,6 +78,15 @@ class Facts:
             known.name if about.name is None else about.name,
             known.channels if about.channels is None else about.channels,
         )
+
+    def channels(self, now: float) -> Channels | None:
+        """Its channels where the database is to be told of them, at this Unix time."""
+        channels = list(self.meters), self.about.channels
+        again = now - self._told_at >= CHANNELS_AGAIN_S
+        return channels if channels[0] and (again or channels != self._told) else None
+
+    def told(self, channels: Channels, now: float) -> None:
+        self._told, self._told_at = channels, now
 
     def note(self) -> bool:
         """Whether it was heard since it was noted last; if that is long ago, it was silent."""
@@ -83,12 +100,16 @@ def store_facts(facts: Sequence[Facts]) -> None:
     """All or nothing, in one order. Raises Django's database errors."""
     ordered = sorted(facts, key=lambda each: each.device_id)
     for part in batched(ordered, DEVICES_AT_ONCE):
+        now = time.time()
+        channels = [(each, due) for each in part if (due := each.channels(now))]
         with transaction.atomic(using=WRITER):
             _store_silences(part)
             _store_devices(part)
-            _store_channels(part)
+            _store_channels(channels)
         for each in part:
             each.silences, each.stored = [], True
+        for each, told in channels:
+            each.told(told, now)
 
 
 def _store_silences(part: Sequence[Facts]) -> None:
@@ -126,11 +147,10 @@ def _store_devices(part: Sequence[Facts]) -> None:
     _execute(UPSERT_DEVICES, "devices", DEVICE, records)
 
 
-def _store_channels(part: Sequence[Facts]) -> None:
+def _store_channels(due: Sequence[tuple[Facts, Channels]]) -> None:
     unnamed, named = [], []
-    for each in part:
-        names = each.about.channels
-        for channel in list(each.meters):
+    for each, (channels, names) in due:
+        for channel in channels:
             record = (each.device_id, channel, (names or {}).get(channel, ""), "", True)
             (unnamed if names is None else named).append(record)
     _execute(f"{ADD_CHANNELS} NOTHING", "channels", CHANNEL, unnamed)
