@@ -87,7 +87,9 @@ INSERT INTO silences (device_id, since, until)
 SELECT device_id, since, since + (3 + random() * 40) * interval '1 minute'
 FROM (
     SELECT device_id, %(first)s + day * interval '1 day' + 0.8 * %(slot)s AS since
-    FROM devices CROSS JOIN generate_series(0, %(days)s) AS day WHERE (day + id) %% 9 = 0
+    FROM (SELECT device_id, row_number() OVER (ORDER BY id) AS number FROM devices) AS device
+    CROSS JOIN generate_series(0, %(days)s) AS day
+    WHERE (day + number) %% 9 = 4  -- also of a small fleet a few days have one
 ) AS silence
 WHERE since < %(now)s - interval '1 hour'
 """
