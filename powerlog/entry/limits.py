@@ -12,6 +12,7 @@ says a word is ended here.
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import autobahn.websocket.protocol
@@ -21,6 +22,7 @@ from daphne.http_protocol import WebRequest
 from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
+from twisted.internet import asyncioreactor
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
 from powerlog.entry.quick_socket import QuickSocket
@@ -226,6 +228,10 @@ class PageRequest(WebRequest):
             self.channel.transport.abortConnection()
 
 
+def straight(logger: object, call: Callable[..., None], *arguments: Any) -> None:
+    call(*arguments)
+
+
 async def reply(server: Server, protocol: Any, message: dict[str, Any]) -> None:
     """Daphne's own, and then the time that the reader takes."""
     await handle_reply(server, protocol, message)
@@ -239,6 +245,9 @@ def apply() -> None:
     # At each handshake Autobahn formats all its options for a line of debugging that nobody reads:
     # a quarter of what an arrival costs.
     autobahn.websocket.protocol.pformat = repr
+    # For each read and write Twisted notes down whose log lines may follow. There are none: what a
+    # socket has to say it says itself.
+    asyncioreactor.callWithLogger = straight  # type: ignore[attr-defined]
     daphne.http_protocol.WebRequest = PageRequest
     Server.handle_reply = reply
     daphne.server.HTTPFactory = Entrance
