@@ -88,6 +88,15 @@ def test_an_open_run_counts_up_to_the_last_midnight() -> None:
     assert totals() == {15: (0, 0, 1, HOUR, 90.0, 0), 16: (0, 0, 0, 0, 0, 0)}
 
 
+def test_an_open_run_counts_once_however_often_it_is_told() -> None:
+    started, spoken = run(0, None, booked_wh=0.0), run(0, None)
+    store([started, spoken])  # all in one go: as it is told first, too
+    assert totals() == {16: (0, 0, 1, 0, 0, 0)}
+    DayTotal.objects.all().delete()
+    store([spoken, msgspec.structs.replace(started, heard_at=MIDNIGHT + 60)])
+    assert totals() == {}  # nothing in them has changed
+
+
 def test_a_run_that_is_told_again_counts_as_it_is_told_last() -> None:
     store([run(0, 60.5), run(600, 660)])
     store([run(0, 60.5, booked_wh=101.5, counter_wh=101.5)])
@@ -97,7 +106,7 @@ def test_a_run_that_is_told_again_counts_as_it_is_told_last() -> None:
 
 def test_a_run_that_ends_another_is_counted_with_it() -> None:
     store([run(-HOUR, None), minute(-1800)])
-    store([run(600, None)])
+    store([run(600, None, booked_wh=0.0)])
     assert totals()[15] == (1, 0, 1, 1800.0, 100.0, 430.0)
     assert totals()[16][2] == 1
 

@@ -40,13 +40,12 @@ RUNS_AT_ONCE = 1000
 def store_runs(told: Iterable[Run]) -> set[Spell]:
     """Each run as it was told last, in the order in which they were told first: one ends before the
     next of its channel starts. When something has changed by it."""
+    told = list(told)
     runs = {(run.device_id, run.channel, run.started_at): run for run in told}
     changed = {
         Spell(run.device_id, run.channel, run.started_at, _known_until(run))
-        for run in runs.values()
-        # What an open run that is left has used since midnight counts when it ends. A whole fleet
-        # leaves its runs when the collector stops.
-        if run.heard_at is None or run.midnights
+        for run in told
+        if _counts(run)
     }
     for part in batched(list(runs.values()), RUNS_AT_ONCE):
         try:
@@ -56,6 +55,14 @@ def store_runs(told: Iterable[Run]) -> set[Spell]:
             for run in part:
                 changed |= _store_run(run)
     return changed
+
+
+def _counts(run: Run) -> bool:
+    """Whether a day has to be reckoned anew. Of an open run that is when it starts and at each
+    midnight: what it has used since then counts when it ends. It is told once more when its counter
+    has spoken, and a whole fleet leaves its runs when the collector stops."""
+    starts = run.heard_at is None and not run.booked_wh
+    return starts or bool(run.midnights) or run.ended_at is not None
 
 
 def _known_until(run: Run) -> float:

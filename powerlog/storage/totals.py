@@ -5,8 +5,8 @@ anew, from the table, for each day of which a run was told: doing so twice chang
 happen in the transaction of the rows and runs themselves.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -105,6 +105,11 @@ class RunsOfDay:
     energy_wh: float = 0.0
     peak_w: float = 0.0
 
+    @property
+    def columns(self) -> tuple[int, float, float, float]:
+        """As SET_TOTALS names them."""
+        return self.runs, self.run_s, self.energy_wh, self.peak_w
+
     def add_edge(self, run: Run, since: float, until: float) -> None:
         """A run that may reach beyond the day with this start and end; one that lies in it is in
         the sums already."""
@@ -174,7 +179,8 @@ def bounds(day: date) -> tuple[float, float]:
 
 def _account(days: Collection[Day]) -> None:
     postgresql = connections[WRITER].vendor == "postgresql"
-    spans = [(*day, *map(moment, bounds(day.day))) for day in days]
+    limits = {day: bounds(day) for day in {each.day for each in days}}  # of a fleet one or two
+    spans = [(*each, *map(moment, limits[each.day])) for each in days]
     touched, parameters = given(f"{DAY}, since timestamptz, until timestamptz", spans)
     with connections[WRITER].cursor() as cursor:
         empty = [(*day, 0, 0, 0.0, 0, 0.0, 0.0) for day in days]
@@ -182,14 +188,19 @@ def _account(days: Collection[Day]) -> None:
         cursor.execute(ADD_DAYS.format(days=added), added_parameters)
         if postgresql:
             cursor.execute(LOCK_DAYS.format(touched=touched), parameters)
-        totals = _reckoned(days, touched, parameters)
-        sums = [(*day, *astuple(totals[day])) for day in days]
+        totals = _reckoned(days, limits, touched, parameters)
+        sums = [(*day, *totals[day].columns) for day in days]
         reckoned, parameters = given(f"{DAY}, {RUNS}, peak_w float8", sums)
         greatest = "greatest" if postgresql else "max"
         cursor.execute(SET_TOTALS.format(reckoned=reckoned, greatest=greatest), parameters)
 
 
-def _reckoned(days: Iterable[Day], touched: str, parameters: list[Any]) -> dict[Day, RunsOfDay]:
+def _reckoned(
+    days: Iterable[Day],
+    limits: Mapping[date, tuple[float, float]],
+    touched: str,
+    parameters: list[Any],
+) -> dict[Day, RunsOfDay]:
     totals = {day: RunsOfDay() for day in days}
     with connections[WRITER].cursor() as cursor:
         seconds = SECONDS[connections[WRITER].vendor]
@@ -203,5 +214,5 @@ def _reckoned(days: Iterable[Day], touched: str, parameters: list[Any]) -> dict[
         of_channel.setdefault((run.device_id, run.channel), []).append(run)
     for day, total in totals.items():
         for run in of_channel.get((day.device_id, day.channel), ()):
-            total.add_edge(run, *bounds(day.day))
+            total.add_edge(run, *limits[day.day])
     return totals
