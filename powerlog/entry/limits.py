@@ -23,6 +23,7 @@ from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
 from twisted.internet import asyncioreactor
+from twisted.python import log
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
 from powerlog.entry.quick_socket import QuickSocket
@@ -228,8 +229,12 @@ class PageRequest(WebRequest):
             self.channel.transport.abortConnection()
 
 
-def straight(logger: object, call: Callable[..., None], *arguments: Any) -> None:
-    call(*arguments)
+def straight(selectable: Any, call: Callable[..., None], *arguments: Any) -> None:
+    """As Twisted's callWithLogger(): a read or write that raises is its log's business."""
+    try:
+        call(*arguments)
+    except Exception:  # noqa: BLE001 (a socket that is gone already, say)
+        log.err(system=selectable.logPrefix())
 
 
 async def reply(server: Server, protocol: Any, message: dict[str, Any]) -> None:
