@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import OperationalError
 
 from powerlog.core.about import About
@@ -69,6 +70,24 @@ def test_a_device_appears_by_itself_with_what_it_says(registry: Registry) -> Non
     device.refresh_from_db()
     assert (device.model, device.firmware, str(device)) == ("Pro4PM", "1.6.2", "Pump house")
     assert [str(channel) for channel in device.channels.all()] == ["switch:0", "Pump"]
+
+
+def test_channels_are_told_when_they_change_and_once_a_minute(registry: Registry) -> None:
+    with time_machine.travel(T0, tick=False) as clock:
+        registry.met(PUMP, peer(0))
+        registry.meters(PUMP, ["switch:0"])
+        registry.exchange(T0)
+        Channel.objects.all().delete()
+        registry.learn(PUMP, About("Pro4PM"))
+        registry.exchange(T0 + 1)
+        assert not Channel.objects.exists()
+        clock.shift(60)
+        registry.learn(PUMP, About("Pro4PM"))
+        registry.exchange(T0 + 60)
+        assert [each.channel for each in Channel.objects.all()] == ["switch:0"]
+        registry.meters(PUMP, ["switch:1"])
+        registry.exchange(T0 + 61)
+        assert Channel.objects.count() == 2
 
 
 def test_what_staff_call_it_stays(registry: Registry) -> None:
