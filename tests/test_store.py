@@ -120,7 +120,7 @@ def test_recall_gives_the_newest_row_of_every_channel_asked_for() -> None:
         ("other", 180, 430.0),
     }
     assert all(past.run is None for past in found)
-    assert sample(9, apower_w=109.0) in [past.row for past in found]
+    assert {past.row.device_id: past.row for past in found}[PUMP] == sample(9, apower_w=109.0)
 
 
 def test_recall_gives_the_open_run_with_the_peak_of_its_rows() -> None:
