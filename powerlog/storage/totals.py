@@ -1,8 +1,9 @@
 """What a channel did on each local day: what the runs of a day come to, kept in `day_totals`.
 
 The minutes of a day are counted where rows are written (log_rows.py). What runs come to is reckoned
-anew, from the table, for each day of which a run was told: doing so twice changes nothing. Both
-happen in the transaction of the rows and runs themselves.
+anew, from the table, for each day on which a run has started, passed midnight or ended (which is
+for run_rows.py to see): doing so twice changes nothing. Both happen in the transaction of the rows
+and runs themselves.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
