@@ -2,7 +2,8 @@
 
 Pure: no Django, no clock, no logging. The promise: any text whatsoever gives a Frame or raises
 FrameError, and nothing else. A value that is missing, null or not a finite number is None in the
-Reading; what that means is for the rules in sampler.py to say.
+Reading, and a power that is null sets power_lost; what that means is decided by the rules in
+sampler.py.
 
 Three shapes carry readings: the `params` of NotifyFullStatus and NotifyStatus, the same wrapped
 once more in `params.device_status` (some gateways), and the `result` of Shelly.GetStatus. Every
@@ -153,6 +154,7 @@ def _relay(key: str, component: dict[str, Any]) -> Reading:
         output if isinstance(output, bool) else None,
         _number(returned.get("total")),
         _record(energy, returned),
+        _is_null(component, "apower"),
     )
 
 
@@ -163,7 +165,7 @@ def _record(energy: dict[str, Any], returned: dict[str, Any]) -> MinuteRecord | 
         return None
     if returned.get("minute_ts") != energy["minute_ts"]:
         return MinuteRecord(minute_ts, mwh)
-    return MinuteRecord(minute_ts, mwh, _triple(returned.get("by_minute")) or (0.0, 0.0, 0.0))
+    return MinuteRecord(minute_ts, mwh, _triple(returned.get("by_minute")))
 
 
 def _triple(values: Any) -> tuple[float, float, float] | None:
@@ -180,16 +182,25 @@ def _phases(number: str, component: dict[str, Any]) -> list[Reading]:
 
 
 def _phase_counters(number: str, component: dict[str, Any]) -> list[Reading]:
-    phases = {f":{phase}": f"{phase}_total_act_energy" for phase in "abc"}
-    return [
-        Reading(f"em:{number}{suffix}", energy_total_wh=_number(component.get(name)))
-        for suffix, name in {"": "total_act", **phases}.items()
+    total = Reading(
+        f"em:{number}",
+        energy_total_wh=_number(component.get("total_act")),
+        returned_wh=_number(component.get("total_act_ret")),
+    )
+    phases = [
+        Reading(
+            f"em:{number}:{phase}",
+            energy_total_wh=_number(component.get(f"{phase}_total_act_energy")),
+        )
+        for phase in "abc"
     ]
+    return [total, *phases]
 
 
 def _measured(channel: str, component: dict[str, Any], prefix: str = "") -> Reading:
     values = (component.get(prefix + name) for name in ("act_power", "voltage", "current"))
-    return Reading(channel, *map(_number, values))
+    lost = _is_null(component, f"{prefix}act_power")
+    return Reading(channel, *map(_number, values), power_lost=lost)
 
 
 # The energy of em and em1 lives in a sister component; both are readings of one channel.
@@ -204,14 +215,19 @@ _METERS: dict[str, Callable[[str, dict[str, Any]], list[Reading]]] = {
 
 
 def _reports(reading: Reading) -> bool:
-    return not (
+    if not (
         reading.apower_w
         is reading.voltage_v
         is reading.current_a
         is reading.energy_total_wh
         is reading.output
+        is reading.power_lost
         is None
-    )
+    ):
+        return True
+    # A relay's total counts both directions and changes as well. The sum of phases may report its
+    # export alone.
+    return reading.returned_wh is not None and reading.channel.startswith("em:")
 
 
 def _merged(first: Reading, second: Reading) -> Reading:
@@ -222,6 +238,11 @@ def _merged(first: Reading, second: Reading) -> Reading:
         if (value := getattr(second, name)) is not None
     }
     return msgspec.structs.replace(first, **reported)
+
+
+def _is_null(component: dict[str, Any], name: str) -> bool | None:
+    """True where the value is there and null, else None."""
+    return True if component.get(name, 0) is None else None
 
 
 def _number(value: Any) -> float | None:

@@ -6,9 +6,10 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
  1. KNOWN STATE. Per device and channel: apower, voltage, current, energy total, output. A full
     status replaces it (a channel that it leaves out is forgotten), a delta overlays it. What is
-    not reported changes nothing. Output off without an apower means 0 W. A channel of which a
-    frame reports none of the five has no reading in it. What was never reported is stored as 0;
-    before the first known apower there is no row.
+    not reported changes nothing. Output off without an apower means 0 W. An apower that is null
+    (the meter fails) is unknown from then on. A channel of which a frame reports none of the five
+    has no reading in it. What was never reported is stored as 0; while the apower is not known
+    there is no row.
  2. TIME. A reading happens at the frame's ts where that is within the clock tolerance of the
     moment of receipt, else at the moment of receipt. A frame without ts (an answer) happens at
     the moment of receipt by the device's clock: shifted by as much as its last trusted ts was.
@@ -25,28 +26,46 @@ answers with what each of them makes due: Samples (rows) and Runs.
  6. THE DEVICE'S OWN MINUTES come first. For those between L and M that the reading's minute
     record covers, it decides, whatever was known: mean power above the threshold makes a row
     with that power, the voltage and current from before, and the counter as it stood at the
-    start of that minute; below it there is none. A record that is one quantum of a small load
-    beside zeros, or whose time is not the reading's, decides nothing.
+    start of that minute; below it there is none. A record decides nothing where it is one quantum
+    of a small load beside zeros, where its time is not the reading's, where the device's clock is
+    refused (2), and where it has no sign (what was returned is not reported for the same minutes)
+    while the power on either side of the gap is negative beyond the threshold.
  7. LONG GAPS, longer than in 5, are filled as in 5 and 6 only where the counter, known on both
     sides, proves it: its mean power over the gap above the threshold and within 20 % of the
-    power before. Else they stay gaps, but for the minutes that the device vouches for (6). A gap
-    of more than a week is never filled: no counter proves a week.
+    power before. What was used between the counter's last report and the gap is subtracted
+    first, and the proof must hold with that 5 % higher and lower. Else they stay gaps, but for
+    the minutes that the device vouches for (6). A gap of more than a week is never filled: no
+    counter proves a week.
  8. RECONNECTS are gaps like any other: restore() brings back what the database knows of a channel,
     its last row and its open run, before the first reading; leave() tells the open runs at the end.
  9. PROVENANCE. A row says how it was obtained: "measured" (4), "device" (6), "carried" (5, 7).
 10. IDEMPOTENCE. A sampler gives a minute of a channel once and in the order of time. Across
     connections the database's unique key does: the first row wins.
-11. COUNTERS. A falling counter was reset or stepped back: it proves no gap (7), and the energy of
-    that time is the integral of the known power, never negative and never a spike.
+11. COUNTERS. A falling counter was reset or stepped back, and so was one that rises by more than
+    the known power can have drawn since it last spoke. The energy of that time is the integral
+    of the known power, never negative and never a spike; the counter goes on from its new value,
+    or from its old one where the next report takes the reset back. The most that can have been
+    drawn is 1.2 times the integral, in which the higher of two readings holds between them (in
+    minutes that are carried, the highest power of the connection), and a minute of the highest
+    power of the connection, and 0.5 Wh. A counter that repeats its value has not spoken. What
+    was returned to the grid is subtracted; where a restored channel (8) is known to return some,
+    its counter has not spoken before this part is reported. The sum of three phases ("em:0") has
+    net power: its counter is import less export, falls by what is fed in, and may differ from the
+    integral of the net power by as much in either direction.
 12. RUNS. A run starts at the first active reading after inactivity and ends at the first inactive
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
     share by its own power and time. A run is told when it starts and ends, when the counter speaks
     for the first time after either, and when the counter or the connection (8) starts anew; and
-    when it has passed a local midnight, with what it had used until then: a day's energy.
+    when it has passed a local midnight, with what it had used until then: a day's energy. A run
+    whose power becomes unknown (1) ends at that moment, as lost contact; one whose channel a full
+    status leaves out, at its last reading, as lost contact.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
     there, its run ends at its last reading as lost contact. It holds from the next reading on.
+14. A SILENT CHANNEL. A channel that has had no reading for six minutes, and for longer than rule
+    5 reaches, while its device has spoken all the time, is no longer known: its run ends at its
+    last reading, as lost contact.
 
     last reading   this reading, minute M       minutes between         becomes
     any            active, M has no row         -                       row M "measured"       (4)
@@ -60,12 +79,17 @@ answers with what each of them makes due: Samples (rows) and Runs.
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from powerlog.core.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Frame, Reading, RecordedMinute
 from powerlog.core.runs import Run
 
 PROOF = 0.2  # rule 7
+CLAIMS_WITHIN = 0.05  # rule 7: devices notify changes of about 5 %
+SILENT_MIN = 6  # rule 14
+PAUSE_S = 120.0  # rule 14: a device that is quiet for longer has not spoken all the time
 MAX_CHANNELS = 64  # of a device on one connection; far more than any has
 LONGEST_GAP_MIN = 7 * 24 * 60
 # Small loads are counted in quanta of about 213 mWh: 4.4 W can read as 0, 0 and 12.8 W.
@@ -84,9 +108,12 @@ class Sampler:
         self.own: Mapping[tuple[str, str], Own] = {}
 
     def restore(self, past: Past) -> None:
-        """Rule 8: what was known of a channel before this connection. Before its first reading."""
-        device = self._device(past.row.device_id)
-        device.channels[past.row.channel] = Channel.recalled(past)
+        """Rule 8: what was known of a channel before this connection. Before its first reading: one
+        that has had a reading here is left as it is."""
+        channels = self._device(past.row.device_id).channels
+        known = channels.get(past.row.channel)
+        if known is None or known.last_ts is None:
+            channels[past.row.channel] = Channel.recalled(past)
 
     def leave(self) -> list[Run]:
         """Rule 8: the open runs as they stand, when the connection ends."""
@@ -116,9 +143,10 @@ class Sampler:
             key = reading.channel
             if key not in device.channels and self._wants(frame.device_id, key):
                 new.append(key)
-        del new[max(0, MAX_CHANNELS - len(device.channels)) :]
-        for key in new:
-            device.channels[key] = Channel(frame.device_id, key)
+        if new:
+            del new[max(0, MAX_CHANNELS - len(device.channels)) :]
+            for key in new:
+                device.channels[key] = Channel(frame.device_id, key)
         return new
 
     def feed(self, frame: Frame, now: float) -> list[Due]:
@@ -127,12 +155,16 @@ class Sampler:
         now is the moment of receipt in Unix seconds by the collector's clock.
         """
         due: list[Due] = []
-        if not frame.readings and not frame.full:
-            return due
-        device = self._device(frame.device_id)
-        if frame.full:
-            self._forget_missing(device, frame)
+        device = self._devices.get(frame.device_id)
+        if device is None:
+            if not frame.readings and not frame.full:
+                return due
+            device = self._device(frame.device_id)
         at = self._moment(device, frame.ts, now)
+        if frame.full:
+            self._forget_missing(device, frame, due)
+        if at >= device.look_at:
+            self._look_at_channels(device, frame, at, due)
         for reading in frame.readings:
             channel = device.channels.get(reading.channel)
             if channel is None:
@@ -145,8 +177,26 @@ class Sampler:
                 due += channel.runs.stop(channel.last_ts or at, "lost contact")
                 del device.channels[reading.channel]
                 continue
-            self._take(channel, reading, frame.full, at, due)
+            if device.clock_refused and reading.record:
+                reading = msgspec.structs.replace(reading, record=None)  # rule 6
+            self._take(device, channel, reading, frame.full, at, due)
         return due
+
+    def _look_at_channels(self, device: Device, frame: Frame, at: float, due: list[Due]) -> None:
+        """Rules 13 and 14, once a minute: end the runs of channels that are silent, or unwanted."""
+        if at - device.look_at > PAUSE_S:
+            device.speaks_since = at
+        device.look_at = at + MINUTE_S
+        limit_s = max(self._rules.max_blind_gap_min + 1, SILENT_MIN) * MINUTE_S
+        spoken_s = at - device.speaks_since
+        present = {reading.channel for reading in frame.readings}
+        for key, channel in list(device.channels.items()):
+            last = channel.last_ts
+            if not self._wants(frame.device_id, key):
+                self._lose(channel, due)
+                del device.channels[key]
+            elif last is not None and key not in present and min(spoken_s, at - last) > limit_s:
+                self._lose(channel, due)
 
     def _device(self, device_id: str) -> Device:
         device = self._devices.get(device_id)
@@ -165,23 +215,35 @@ class Sampler:
             return now + device.clock_offset_s
         trusted = abs(ts - now) <= self._rules.clock_tolerance_s
         device.clock_offset_s = ts - now if trusted else 0.0
+        device.clock_refused = not trusted
         return ts if trusted else now
 
-    def _forget_missing(self, device: Device, frame: Frame) -> None:
+    def _forget_missing(self, device: Device, frame: Frame, due: list[Due]) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""
         present = {reading.channel for reading in frame.readings}
         for key, channel in device.channels.items():
             if key not in present:
-                channel.forget()
+                self._lose(channel, due)
+
+    def _lose(self, channel: Channel, due: list[Due]) -> None:
+        """Rules 12 to 14: nothing is known of this channel after its last reading."""
+        due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
+        channel.forget()
 
     def _take(
-        self, channel: Channel, reading: Reading, full: bool, at: float, due: list[Due]
+        self,
+        device: Device,
+        channel: Channel,
+        reading: Reading,
+        full: bool,
+        at: float,
+        due: list[Due],
     ) -> None:
         """One reading: the time since the last one, then what it says, then what follows."""
         last, late = channel.last_ts, False
         if last is not None and at < last:
             if last - at > max(2 * self._rules.clock_tolerance_s, MINUTE_S):
-                self._start_anew(channel, due)
+                self._start_anew(device, channel, due)
             else:
                 at, late = last, True
         if channel.last_ts is not None:
@@ -189,23 +251,26 @@ class Sampler:
         if full:
             channel.forget()
         channel.overlay(reading)
-        if reading.energy_total_wh is not None:
+        if reading.energy_total_wh is not None or reading.returned_wh is not None:
             due += channel.book(reading)
         channel.last_ts = at
         watts = self._active_w(channel)
         self._turn(channel, watts, at, due)
         if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
-            due.append(channel.sample(minute, "measured", watts, channel.energy_total_wh))
+            due.append(channel.sample(minute, "measured", watts, channel.counter_wh))
 
-    def _start_anew(self, channel: Channel, due: list[Due]) -> None:
+    def _start_anew(self, device: Device, channel: Channel, due: list[Due]) -> None:
         """Rule 2: the collector's own clock was set back."""
         due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
         channel.last_ts, channel.row_minute = None, -1
+        device.speaks_since = device.look_at = 0.0
 
     def _active_w(self, channel: Channel) -> float | None:
         """Rule 3: the power of an active channel, else None."""
-        watts = channel.apower_w
-        return watts if watts is not None and watts > self._threshold_w(channel) else None
+        watts, threshold_w = channel.apower_w, self._rules.power_threshold_w
+        if self.own:
+            threshold_w = self._threshold_w(channel)
+        return watts if watts is not None and watts > threshold_w else None
 
     def _threshold_w(self, channel: Channel) -> float:
         if not self.own:
@@ -220,18 +285,23 @@ class Sampler:
             if watts is not None:
                 due.append(channel.start(at, watts))
         elif watts is None:
-            due += channel.runs.stop(at, "stopped")
+            due += channel.runs.stop(at, "lost contact" if channel.apower_w is None else "stopped")
         elif watts > run.peak_w:
             run.peak_w = watts
 
     def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
         since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
+        now_w = reading.apower_w
+        if now_w is not None and (now_w > drawn_w or channel.is_sum):
+            channel.allow(drawn_w, now_w, at - since)
         # Within a minute no whole one can lie between: nearly always, and cheap to see.
         if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
             since, drawn_w = self._bridge(channel, reading, at, due)
-        if drawn_w > 0:
+        if drawn_w > 0 or (drawn_w and channel.is_sum):
             channel.use(drawn_w, since, at, self._calendar)
+        elif channel.apower_w is None and at > since:
+            channel.blind = True
 
     def _bridge(
         self, channel: Channel, reading: Reading, at: float, due: list[Due]
@@ -243,7 +313,7 @@ class Sampler:
         since, watts = channel.last_ts or at, self._active_w(channel)
         drawn_w = watts or 0.0
         first, minute = int(since // MINUTE_S) + 1, int(at // MINUTE_S)
-        vouched = _vouched(reading, at)
+        vouched = self._vouched(channel, reading, at)
         carried = watts is not None and self._goes_on(channel, reading, at, minute - first)
         # A record is of three minutes: of those that nothing vouches for one stands for all.
         for between in range(first if carried else max(first, minute - 4), minute):
@@ -260,8 +330,8 @@ class Sampler:
             if between in vouched:
                 watts, drawn_w = self._vouch(channel, vouched[between], reading, due)
             else:
-                counter_wh = channel.energy_total_wh
-                due.append(channel.sample(between, "carried", channel.apower_w, counter_wh))
+                due.append(channel.sample(between, "carried", channel.apower_w, channel.counter_wh))
+                channel.allow(drawn_w, channel.peak_w, MINUTE_S)
         return since, drawn_w
 
     def _vouch(
@@ -274,26 +344,32 @@ class Sampler:
             # Below 0 if the counter was reset in the meantime.
             counter_wh = max(0.0, (reading.energy_total_wh or 0.0) - said.counted_wh)
             due.append(channel.sample(said.minute, "device", watts, counter_wh))
-        return watts, said.drawn_w
+        channel.peak_w = max(channel.peak_w, said.drawn_w)
+        return watts, max(0.0, said.drawn_w)
 
     def _goes_on(self, channel: Channel, reading: Reading, at: float, between: int) -> bool:
         """Rules 5 and 7: whether an active channel went on as before for so many minutes."""
         if between <= self._rules.max_blind_gap_min:
             return True
         rise_wh = channel.rise_wh(channel.used_wh(reading))
-        if rise_wh is None or between > LONGEST_GAP_MIN:
+        if rise_wh is None or channel.aged or between > LONGEST_GAP_MIN:
             return False
-        mean_w = rise_wh * 3600 / (at - (channel.last_ts or at))
         before_w = channel.apower_w or 0.0
-        near = abs(mean_w - before_w) <= PROOF * before_w
-        return near and mean_w > self._threshold_w(channel)
+        for share in (1 - CLAIMS_WITHIN, 1 + CLAIMS_WITHIN):
+            in_gap_ws = rise_wh * 3600 - share * channel.runs.claims_ws
+            mean_w = in_gap_ws / (at - (channel.last_ts or at))
+            if abs(mean_w - before_w) > PROOF * before_w or mean_w <= self._threshold_w(channel):
+                return False
+        return True
 
-
-def _vouched(reading: Reading, at: float) -> dict[int, RecordedMinute]:
-    """Rule 6: the minutes for which the reading's record vouches."""
-    record = reading.record
-    if record is None or not -MINUTE_S < at - record.minute_ts < 3 * MINUTE_S:
-        return {}
-    if 0 < max(record.mwh) <= QUANTUM_MWH and 0 in record.mwh:
-        return {}
-    return {said.minute: said for said in record.complete(at)}
+    def _vouched(self, channel: Channel, reading: Reading, at: float) -> dict[int, RecordedMinute]:
+        """Rule 6: the minutes for which the reading's record vouches."""
+        record = reading.record
+        if record is None or not -MINUTE_S < at - record.minute_ts < 3 * MINUTE_S:
+            return {}
+        if 0 < max(record.mwh) <= QUANTUM_MWH and 0 in record.mwh:
+            return {}
+        lowest_w = min(channel.apower_w or 0.0, reading.apower_w or 0.0)
+        if record.returned_mwh is None and lowest_w < -self._threshold_w(channel):
+            return {}
+        return {said.minute: said for said in record.complete(at)}

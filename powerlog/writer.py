@@ -256,7 +256,12 @@ class RowWriter:
             self._gone(exc)
             return
         known = {(past.row.device_id, past.row.channel): past for past in found}
+        channels: dict[str, dict[Meter, None]] = {}
+        for meter in known:
+            channels.setdefault(meter[0], {})[meter] = None
         for asked in ready:  # what waits in the spool is newer
+            of_device = channels.get(asked.meters[0][0], {})
+            asked = asked._replace(meters=list(dict.fromkeys([*asked.meters, *of_device])))
             self._recalls.reply(asked, lambda meter: self.backlog.past(*meter, known.get(meter)))
 
     # The keeper: never asks the database, so that nothing is in memory alone for long.

@@ -19,7 +19,7 @@ class Line:
     """
 
     def __init__(self, past: Past | None = None, **rules: Any) -> None:
-        self.sampler = Sampler(Rules(channels=RULES.channels, **rules))
+        self.sampler = Sampler(Rules(**({"channels": RULES.channels} | rules)))
         self.rows: list[Sample] = []
         self.told: list[Run] = []
         if past:

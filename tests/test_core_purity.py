@@ -20,6 +20,7 @@ CORE = {
     | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
     "sampler": {
         "collections.abc",
+        "msgspec",
         "powerlog.core.days",
         "powerlog.core.channel",
         "powerlog.core.frame",

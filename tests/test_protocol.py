@@ -92,11 +92,16 @@ def test_a_relay_without_a_meter_reports_its_output_only() -> None:
 
 @pytest.mark.parametrize(
     "nothing",
-    [None, "12.5", True, [], {}, float("nan"), float("inf"), -float("inf"), 1e12, -1e300, 10**400],
+    ["12.5", True, [], {}, float("nan"), float("inf"), -float("inf"), 1e12, -1e300, 10**400],
 )
 def test_what_is_no_finite_number_is_not_reported(nothing: object) -> None:
     reading = only_reading({"apower": nothing, "voltage": nothing, "current": 1.5})
     assert reading == Reading("switch:2", current_a=1.5)
+
+
+def test_a_power_that_is_null_is_lost_and_other_nulls_are_not_reported() -> None:
+    reading = only_reading({"apower": None, "voltage": None, "current": 1.5})
+    assert reading == Reading("switch:2", current_a=1.5, power_lost=True)
 
 
 @pytest.mark.parametrize("nothing", [None, 7, "x", [], {}, {"total": None}, {"total": "9"}])
@@ -112,7 +117,7 @@ def reported(model: str) -> dict[str, Reading]:
 
 def test_a_three_phase_meter_is_three_channels_and_their_sum() -> None:
     assert reported("Pro 3EM, three phases") == {
-        "em:0": Reading("em:0", 7.08, None, 0.11, 45_000.1),
+        "em:0": Reading("em:0", 7.08, None, 0.11, 45_000.1, returned_wh=0.0),
         "em:0:a": Reading("em:0:a", 0.0, 0.0, energy_total_wh=12.5),
         "em:0:c": Reading("em:0:c", 7.1, 232.1, 0.07, 44_987.6),
     }
@@ -144,7 +149,9 @@ def test_other_components_are_none_of_ours(key: str) -> None:
     assert parse(message).readings == ()
 
 
-@pytest.mark.parametrize("component", [None, 5, "on", [], {}, {"apower": None}, {"temperature": 9}])
+@pytest.mark.parametrize(
+    "component", [None, 5, "on", [], {}, {"current": None}, {"temperature": 9}]
+)
 def test_a_component_that_reports_none_of_the_five_is_no_reading(component: object) -> None:
     assert parse(delta(T0, switch_2=component)).readings == ()
 

@@ -130,6 +130,13 @@ def test_recall_gives_the_open_run_with_the_peak_of_its_rows() -> None:
     assert past == Past(sample(2), run(peak_w=455.0))
 
 
+def test_recall_brings_the_open_runs_of_the_other_channels_of_a_device_along() -> None:
+    store([sample(1), run(), sample(1, device_id="other"), run(device_id="other")])
+    ended = msgspec.structs.replace(run(end=T0 + 90.0), channel="switch:0")
+    store([msgspec.structs.replace(sample(1), channel="switch:0"), ended])
+    assert recall([(PUMP, "cover:0")]) == [Past(sample(1), run())]
+
+
 def test_recall_says_when_an_open_run_was_last_heard_of() -> None:
     store([run(), sample(0), run(heard_at=T0 + 59.5, booked_wh=4.0, counter_wh=104.0)])
     (past,) = recall([(PUMP, SWITCH)])

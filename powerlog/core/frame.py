@@ -30,12 +30,13 @@ class RecordedMinute(NamedTuple):
 class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
     """The device's own record of three minutes: mWh, the newest first; as it is on the wire.
 
-    mwh counts both directions; returned_mwh is the part of it that went back to the grid.
+    mwh counts both directions; returned_mwh is the part of it that went back to the grid. Without
+    that part (None) the record has no sign: it gives an amount, not a direction.
     """
 
     minute_ts: float
     mwh: tuple[float, float, float]
-    returned_mwh: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    returned_mwh: tuple[float, float, float] | None = None
 
     def complete(self, at: float) -> Iterator[RecordedMinute]:
         """Its complete minutes, the newest first, of a record received at this Unix time."""
@@ -47,7 +48,8 @@ class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
         if second == 0:
             newest -= 1
         since_mwh = 0.0
-        for age, (mwh, returned) in enumerate(zip(self.mwh, self.returned_mwh, strict=True)):
+        back = self.returned_mwh or (0.0, 0.0, 0.0)
+        for age, (mwh, returned) in enumerate(zip(self.mwh, back, strict=True)):
             since_mwh += mwh
             if age or not running:
                 drawn_w = (mwh - returned) * 0.06
@@ -60,7 +62,9 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     channel is the component key ("switch:2"), or a phase of a three-phase meter ("em:0:a").
     energy_total_wh is the device's cumulative counter, of both directions where the device counts
-    what it returns to the grid; returned_wh is that part.
+    what it returns to the grid; returned_wh is that part. For the sum of three phases ("em:0")
+    energy_total_wh counts the import alone, and returned_wh the export beside it.
+    power_lost is True where the device reports its power as null (its meter fails).
     """
 
     channel: str
@@ -71,6 +75,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     output: bool | None = None
     returned_wh: float | None = None
     record: MinuteRecord | None = None
+    power_lost: bool | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 Pure, like the sampler whose rules say when a run starts and ends. A counter speaks about once a
 minute, a pump stops when it likes: until the counter speaks again a run keeps its power x time as
 a claim, and what the counter rose by is divided by these claims. Where the counter does not say,
-the claim itself is the energy.
+or rose by what the known power cannot have drawn (rule 11), the claim itself is the energy.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,17 @@ from typing import Literal
 import msgspec
 
 End = Literal["", "stopped", "lost contact"]
+
+# Rule 11. Devices notify changes of about 5 %, and a held value is off by some more where a load
+# flutters; a counter may be as late as its minute; small loads are counted in quanta of 0.2 Wh.
+ABOVE_KNOWN = 0.2
+LATE_S = 60.0
+COARSE_WH = 0.5
+
+
+def most_wh(known_ws: float, peak_w: float) -> float:
+    """Rule 11: the most that can have been used, Wh, where the known power comes to known_ws."""
+    return ((1 + ABOVE_KNOWN) * known_ws + LATE_S * peak_w) / 3600 + COARSE_WH
 
 
 class Run(msgspec.Struct, gc=False):
@@ -75,7 +86,10 @@ class Ledger(msgspec.Struct, gc=False):
     open: Run | None = None
     fresh: bool = False  # the counter has not spoken since the open run started
     unsettled: list[Run] = []  # msgspec copies a mutable default
-    idle_ws: float = 0.0  # the claim of what was drawn while nothing ran
+    # All that was claimed since the counter spoke, also while nothing ran. Of a counter that falls
+    # by what is fed in, less that; fed_ws is then this part.
+    claims_ws: float = 0.0
+    fed_ws: float = 0.0
 
     def resume(self, run: Run, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
         """Go on with an open run of the past, whose last row has this counter and ends at `until`.
@@ -88,8 +102,8 @@ class Ledger(msgspec.Struct, gc=False):
         )
         if run.counter_wh is None:
             return counter_wh or None
-        most_wh = 2 * run.peak_w * (until - run.started_at) / 3600
-        if run.counter_wh < counter_wh <= run.counter_wh + most_wh:
+        most = most_wh(run.peak_w * (until - run.started_at), run.peak_w)
+        if run.counter_wh < counter_wh <= run.counter_wh + most:
             run.booked_wh += counter_wh - run.counter_wh
             run.counter_wh = counter_wh
         return run.counter_wh
@@ -115,19 +129,16 @@ class Ledger(msgspec.Struct, gc=False):
 
     def _reckoned(self, counter_wh: float | None) -> float | None:
         """What the counter would say now, which last said this."""
-        if counter_wh is None:
-            return None
-        claims_ws = sum(run.claim_ws for run in self.unsettled) + self.idle_ws
-        if self.open is not None:
-            claims_ws += self.open.claim_ws
-        return counter_wh + claims_ws / 3600
+        return None if counter_wh is None else counter_wh + self.claims_ws / 3600
 
     def use(self, watts: float, seconds: float) -> None:
-        """So much was drawn for so long, by the open run if there is one."""
-        if self.open is not None:
-            self.open.claim_ws += watts * seconds
-        else:
-            self.idle_ws += watts * seconds
+        """So much was drawn for so long, by the open run if there is one; below 0: fed in."""
+        claim_ws, run = watts * seconds, self.open
+        self.claims_ws += claim_ws
+        if claim_ws < 0:
+            self.fed_ws -= claim_ws
+        elif run is not None:
+            run.claim_ws += claim_ws
 
     def pass_midnight(self, at: float) -> None:
         """A local day ends here. What the open run has used so far is that day's."""
@@ -157,18 +168,15 @@ class Ledger(msgspec.Struct, gc=False):
         if rise_wh is not None and not (self.fresh or self.unsettled or passed):
             # Nearly always: one run at most, and nothing of it to tell (a fifth of the time).
             if run is not None:
-                claims_ws = run.claim_ws + self.idle_ws
-                if claims_ws > 0:
-                    run.booked_wh += rise_wh * run.claim_ws / claims_ws
+                run.booked_wh += run.claim_ws * self._wh_per_claim(rise_wh)
                 run.claim_ws, run.counter_wh = 0.0, counter_wh
-            self.idle_ws = 0.0
+            self.claims_ws = self.fed_ws = 0.0
             return ()
         runs = [*self.unsettled, run] if run is not None else self.unsettled
-        claims_ws = sum(run.claim_ws for run in runs) + self.idle_ws
-        self.idle_ws = 0.0
-        known = rise_wh is not None and claims_ws > 0
+        wh_per_claim = self._wh_per_claim(rise_wh)
+        self.claims_ws = self.fed_ws = 0.0
         for run in runs:
-            run.book(rise_wh / claims_ws if known else 1 / 3600)
+            run.book(wh_per_claim)
             run.counter_wh = counter_wh
         told, self.unsettled = self.unsettled, []
         # From here on resume() can reckon by the counter alone: no other run shares in the rise.
@@ -176,6 +184,17 @@ class Ledger(msgspec.Struct, gc=False):
             told.append(copy_of(self.open))
         self.fresh = False
         return told
+
+    def _wh_per_claim(self, rise_wh: float | None) -> float:
+        """How many Wh each claimed Ws is worth: by power x time itself, or by what the counter says
+        that all of it was."""
+        if rise_wh is None or self.claims_ws + self.fed_ws <= 0:
+            return 1 / 3600
+        if not self.fed_ws:
+            return rise_wh / self.claims_ws
+        # Claims of both signs: what the counter differs by is shared by their size.
+        size_ws = self.claims_ws + 2 * self.fed_ws
+        return max(0.0, 1 / 3600 + (rise_wh - self.claims_ws / 3600) / size_ws)
 
 
 def copy_of(run: Run) -> Run:

@@ -21,7 +21,8 @@ class _Energy(msgspec.Struct, gc=False):
 
 
 class _Switch(msgspec.Struct, gc=False):
-    apower: Number | None = None
+    # Not `| None`: a power that is null is a failing meter, which is left to the long way.
+    apower: Number = None  # type: ignore[assignment]
     voltage: Number | None = None
     current: Number | None = None
     output: bool | None = None

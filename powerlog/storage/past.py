@@ -29,19 +29,22 @@ METERS_AT_ONCE = 400
 
 
 def recall(meters: Sequence[tuple[str, str]], before: float | None = None) -> list[Past]:
-    """What is known of these (device_id, channel): their newest rows and open runs.
+    """Return the newest rows and open runs of these (device_id, channel).
 
-    before is the Unix time after which nothing counts, for old logs; None: everything counts.
-    Channels without a row are left out. Raises Django's database errors.
+    Beside them those of the other channels of these devices that have an open run: a device may
+    have come back without a channel (another profile), and its run has to end. before is the Unix
+    time after which nothing counts, for old logs; None: everything counts. Channels without a row
+    are left out. Raises Django's database errors.
     """
     try:
         limit = FOR_EVER if before is None else moment(before)
+        runs = _open_runs({device_id for device_id, _ in meters}, limit)
+        wanted = list(dict.fromkeys([*meters, *runs]))
         rows = list(
             chain.from_iterable(
-                _newest_rows(part, limit) for part in batched(meters, METERS_AT_ONCE)
+                _newest_rows(part, limit) for part in batched(wanted, METERS_AT_ONCE)
             )
         )
-        runs = _open_runs({device_id for device_id, _ in meters}, limit) if rows else {}
     except Exception:
         connections[WRITER].close()
         raise
