@@ -56,11 +56,14 @@ answers with what each of them makes due: Samples (rows) and Runs.
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
-    share by its own power and time. A run is told when it starts and ends, when the counter speaks
-    for the first time after either, and when the counter or the connection (8) starts anew; and
-    when it has passed a local midnight, with what it had used until then: a day's energy. A run
-    whose power becomes unknown (1) ends at that moment, as lost contact; one whose channel a full
-    status leaves out, at its last reading, as lost contact.
+    share by its own power and time. No more than ten runs of a channel start in a minute: the
+    tenth goes on through what follows in it, ends where that ends, and bears the number of its
+    starts. No more than twenty ended runs wait for the counter; those before them keep the energy
+    of their power and time. A run whose power becomes unknown (1) ends at that moment, as lost
+    contact; one whose channel a full status leaves out, at its last reading, as lost contact. A
+    run is told when it starts and ends, when the counter speaks for the first time after either
+    or starts anew (at most once a minute), when the connection ends (8), and when it has passed a
+    local midnight, with what it had used until then: a day's energy.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
     there, its run ends at its last reading as lost contact. It holds from the next reading on.
 14. A SILENT CHANNEL. A channel that has had no reading for six minutes, and for longer than rule
@@ -192,8 +195,9 @@ class Sampler:
         present = {reading.channel for reading in frame.readings}
         for key, channel in list(device.channels.items()):
             last = channel.last_ts
+            due += channel.runs.end_rest(at)
             if not self._wants(frame.device_id, key):
-                self._lose(channel, due)
+                due += channel.runs.stop(last or at, "lost contact")
                 del device.channels[key]
             elif last is not None and key not in present and min(spoken_s, at - last) > limit_s:
                 self._lose(channel, due)
@@ -227,7 +231,7 @@ class Sampler:
 
     def _lose(self, channel: Channel, due: list[Due]) -> None:
         """Rules 12 to 14: nothing is known of this channel after its last reading."""
-        due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
+        due += channel.runs.rest(channel.last_ts or 0.0, "lost contact")
         channel.forget()
 
     def _take(
@@ -252,7 +256,7 @@ class Sampler:
             channel.forget()
         channel.overlay(reading)
         if reading.energy_total_wh is not None or reading.returned_wh is not None:
-            due += channel.book(reading)
+            due += channel.book(reading, at)
         channel.last_ts = at
         watts = self._active_w(channel)
         self._turn(channel, watts, at, due)
@@ -280,14 +284,16 @@ class Sampler:
 
     def _turn(self, channel: Channel, watts: float | None, at: float, due: list[Due]) -> None:
         """Rule 12: at this moment the channel is active with so much power, or (None) is not."""
-        run = channel.runs.open
-        if run is None:
+        runs = channel.runs
+        if runs.rests:
+            due += runs.end_rest(at) if watts is None else runs.wake(at)
+        if runs.open is None:
             if watts is not None:
                 due.append(channel.start(at, watts))
         elif watts is None:
-            due += channel.runs.stop(at, "lost contact" if channel.apower_w is None else "stopped")
-        elif watts > run.peak_w:
-            run.peak_w = watts
+            due += runs.rest(at, "lost contact" if channel.apower_w is None else "stopped")
+        elif watts > runs.open.peak_w:
+            runs.open.peak_w = watts
 
     def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""

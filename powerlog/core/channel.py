@@ -183,7 +183,7 @@ class Channel(msgspec.Struct, gc=False):
         rise_wh = used_wh - self.booked_wh
         return 0.0 if -self.slack_wh <= rise_wh < 0.0 else rise_wh
 
-    def book(self, reading: Reading) -> Sequence[Run]:
+    def book(self, reading: Reading, at: float) -> Sequence[Run]:
         """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
         used_wh, booked_wh, runs = self.used_wh(reading), self.booked_wh, self.runs
         if used_wh is None or (used_wh == booked_wh and runs.claims_ws > 0):
@@ -196,7 +196,7 @@ class Channel(msgspec.Struct, gc=False):
                 rise_wh = self._believed(rise_wh, used_wh)
                 if rise_wh is None:
                     unreset_wh = booked_wh + runs.claims_ws / 3600
-        told = runs.book(rise_wh, used_wh)
+        told = runs.book(rise_wh, used_wh, at)
         self.booked_wh, self.unreset_wh = used_wh, unreset_wh
         self.slack_wh = self.extra_ws = 0.0
         self.blind = self.aged = False

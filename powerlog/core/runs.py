@@ -18,6 +18,12 @@ End = Literal["", "stopped", "lost contact"]
 ABOVE_KNOWN = 0.2
 LATE_S = 60.0
 COARSE_WH = 0.5
+# Rule 12. No load is switched on more often for good; a relay that chatters, or a caller that wants
+# to fill the table, would make thousands of runs a minute.
+STARTS_A_MINUTE = 10
+# So many ended runs wait for the counter, which speaks about once a minute. Those before them keep
+# the energy of their power and time.
+UNSETTLED_AT_MOST = 2 * STARTS_A_MINUTE
 
 
 def most_wh(known_ws: float, peak_w: float) -> float:
@@ -33,6 +39,7 @@ class Run(msgspec.Struct, gc=False):
     claim_ws is its power x time since. heard_at is the last moment of contact with an open run,
     where that is over. at_midnights has (midnight, Wh until then) of each local midnight that it
     has passed; of those since the counter spoke, claims_at_midnights (midnight, claim_ws then).
+    starts is 1, or how often it was switched on where rule 12 has merged what followed.
     """
 
     device_id: str
@@ -47,6 +54,7 @@ class Run(msgspec.Struct, gc=False):
     heard_at: float | None = None
     at_midnights: tuple[tuple[float, float], ...] = ()
     claims_at_midnights: tuple[tuple[float, float], ...] = ()
+    starts: int = 1
 
     def book(self, wh_per_claim: float) -> None:
         """What is claimed becomes what was used: so many Wh for each Ws."""
@@ -90,6 +98,12 @@ class Ledger(msgspec.Struct, gc=False):
     # by what is fed in, less that; fed_ws is then this part.
     claims_ws: float = 0.0
     fed_ws: float = 0.0
+    # Of this minute (Unix time // 60): how many runs have started in it. The last that may rests
+    # where it has become inactive: since when, and how it ends unless it goes on in this minute.
+    minute: int = -1
+    starts: int = 0
+    rests: tuple[float, End] | None = None
+    told_minute: int = -1  # of the last time that the open run was told for the counter's sake
 
     def resume(self, run: Run, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
         """Go on with an open run of the past, whose last row has this counter and ends at `until`.
@@ -112,6 +126,9 @@ class Ledger(msgspec.Struct, gc=False):
         """Open this run. Its counter is reckoned up to now: what others used is not its own."""
         run.counter_wh = self._reckoned(run.counter_wh)
         self.open, self.fresh = run, True
+        if (minute := int(run.started_at // 60)) != self.minute:
+            self.minute, self.starts = minute, 0
+        self.starts += 1
         return copy_of(run)
 
     def leave(self, at: float | None, counter_wh: float | None) -> list[Run]:
@@ -122,6 +139,8 @@ class Ledger(msgspec.Struct, gc=False):
         run = self.open
         if run is None:
             return []
+        if self.rests:
+            return self.stop(*self.rests)
         counter_wh = self._reckoned(counter_wh)
         left = msgspec.structs.replace(run, counter_wh=counter_wh, heard_at=at)
         left.book(1 / 3600)
@@ -143,25 +162,51 @@ class Ledger(msgspec.Struct, gc=False):
     def pass_midnight(self, at: float) -> None:
         """A local day ends here. What the open run has used so far is that day's."""
         run = self.open
-        if run is not None:
+        if run is not None and not self.rests:
             run.claims_at_midnights += ((at, run.claim_ws),)
 
+    def rest(self, at: float, end: End) -> list[Run]:
+        """End the open run, or let it rest where too many have started in this minute."""
+        if self.open is None or self.rests:
+            return []
+        if self.starts >= STARTS_A_MINUTE and int(at // 60) == self.minute:
+            self.rests = (at, end)
+            return []
+        return self.stop(at, end)
+
+    def wake(self, at: float) -> list[Run]:
+        """The channel is active while the open run rests: it goes on, or has ended before."""
+        if self.rests and int(at // 60) == self.minute and self.open is not None:
+            self.open.starts += 1
+            self.rests = None
+        return self.end_rest(at)
+
+    def end_rest(self, at: float) -> list[Run]:
+        """End a run that rests since an earlier minute."""
+        if self.rests is None or int(at // 60) == self.minute:
+            return []
+        return self.stop(*self.rests)
+
     def stop(self, at: float, end: End) -> list[Run]:
-        """End the open run; nothing where there is none."""
+        """End the open run; nothing where there is none. One that rests has ended before."""
         run = self.open
         if run is None:
             return []
+        if self.rests:
+            (at, end), self.rests = self.rests, None
         # A run of the past may have begun after the start of its last minute.
         run.ended_at, run.end = max(at, run.started_at), end
         self.open = None
         if run.claim_ws:
             self.unsettled.append(run)
+            del self.unsettled[:-UNSETTLED_AT_MOST]
         return [copy_of(run)]
 
-    def book(self, rise_wh: float | None, counter_wh: float) -> Sequence[Run]:
+    def book(self, rise_wh: float | None, counter_wh: float, at: float = 0.0) -> Sequence[Run]:
         """The counter has come to this; rise_wh None: it does not say what was used.
 
-        Returns the runs that are settled by it, and the open one where it has to be told anew.
+        Returns the runs that are settled by it, and, once a minute, the open one where what is told
+        of it is out of date.
         """
         run = self.open
         passed = run is not None and bool(run.claims_at_midnights)
@@ -179,10 +224,11 @@ class Ledger(msgspec.Struct, gc=False):
             run.book(wh_per_claim)
             run.counter_wh = counter_wh
         told, self.unsettled = self.unsettled, []
-        # From here on resume() can reckon by the counter alone: no other run shares in the rise.
-        if self.open is not None and (self.fresh or passed or rise_wh is None):
+        # From here on resume() can calculate by the counter alone: no other run shares in the rise.
+        self.fresh = self.open is not None and (self.fresh or passed or rise_wh is None)
+        if self.open is not None and self.fresh and (passed or int(at // 60) != self.told_minute):
             told.append(copy_of(self.open))
-        self.fresh = False
+            self.fresh, self.told_minute = False, int(at // 60)
         return told
 
     def _wh_per_claim(self, rise_wh: float | None) -> float:
