@@ -37,7 +37,8 @@ answers with what each of them makes due: Samples (rows) and Runs.
     the minutes that the device vouches for (6). A gap of more than a week is never filled: no
     counter proves a week.
  8. RECONNECTS are gaps like any other: restore() brings back what the database knows of a channel,
-    its last row and its open run, before the first reading; leave() tells the open runs at the end.
+    its last row and its open run, or when the last one ended, before the first reading; leave()
+    tells the open runs at the end.
  9. PROVENANCE. A row says how it was obtained: "measured" (4), "device" (6), "carried" (5, 7).
 10. IDEMPOTENCE. A sampler gives a minute of a channel once and in the order of time. Across
     connections the database's unique key does: the first row wins.
@@ -87,7 +88,7 @@ import msgspec
 from powerlog.core.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Frame, Reading, RecordedMinute
-from powerlog.core.runs import Run
+from powerlog.core.runs import End, Run
 
 PROOF = 0.2  # rule 7
 CLAIMS_WITHIN = 0.05  # rule 7: devices notify changes of about 5 %
@@ -282,8 +283,16 @@ class Sampler:
         own_w = self.own.get((channel.device_id, channel.key), AS_ALL).power_threshold_w
         return self._rules.power_threshold_w if own_w is None else own_w
 
-    def _turn(self, channel: Channel, watts: float | None, at: float, due: list[Due]) -> None:
-        """Rule 12: at this moment the channel is active with so much power, or (None) is not."""
+    def _turn(
+        self,
+        channel: Channel,
+        watts: float | None,
+        at: float,
+        due: list[Due],
+        end: End | None = None,
+    ) -> None:
+        """Rule 12: at this moment the channel is active with so much power, or (None) is not. end
+        is how a run ends now; None: as the known power has it."""
         runs = channel.runs
         if runs.rests:
             due += runs.end_rest(at) if watts is None else runs.wake(at)
@@ -291,7 +300,8 @@ class Sampler:
             if watts is not None:
                 due.append(channel.start(at, watts))
         elif watts is None:
-            due += runs.rest(at, "lost contact" if channel.apower_w is None else "stopped")
+            known: End = "lost contact" if channel.apower_w is None else "stopped"
+            due += runs.rest(at, end or known)
         elif watts > runs.open.peak_w:
             runs.open.peak_w = watts
 
@@ -345,7 +355,7 @@ class Sampler:
     ) -> tuple[float | None, float]:
         """Rules 6 and 12: a minute of the record. Its power if it was active, and what it drew."""
         watts = said.mean_w if said.mean_w > self._threshold_w(channel) else None
-        self._turn(channel, watts, float(said.minute * MINUTE_S), due)
+        self._turn(channel, watts, float(said.minute * MINUTE_S), due, "stopped")
         if watts is not None:
             # Below 0 if the counter was reset in the meantime.
             counter_wh = max(0.0, (reading.energy_total_wh or 0.0) - said.counted_wh)

@@ -249,6 +249,22 @@ def test_rule_8_a_channel_without_an_open_run_was_off() -> None:
     assert line.minutes == [2]
 
 
+def test_rule_8_a_run_that_has_ended_is_not_counted_again_by_the_record() -> None:
+    row = Sample(T0, PUMP, SWITCH, 430.0, 228.0, 2.4, 100.0, "measured")
+    line = Line(Past(row, ended_at=T0 + 74.0))
+    line.says(
+        200, full=True, apower_w=0.0, energy_total_wh=103.3, record=record(3, 0, 1672.0, 1672.0)
+    )
+    assert (line.rows, line.runs) == ([], [])
+
+
+def test_rule_8_but_what_ran_after_it_is() -> None:
+    row = Sample(T0, PUMP, SWITCH, 430.0, 228.0, 2.4, 100.0, "measured")
+    line = Line(Past(row, ended_at=T0 + 50.0))
+    line.says(200, full=True, apower_w=0.0, energy_total_wh=110.0, record=record(3, 0, 7000, 1672))
+    assert line.spans == [(60, 120, "stopped")]
+
+
 def test_rule_8_a_long_absence_ends_the_run_at_its_last_row() -> None:
     line = Line(past(RUNNING))
     line.says(86_400, full=True, apower_w=433.0, energy_total_wh=105.0)

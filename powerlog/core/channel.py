@@ -51,10 +51,14 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 class Past(msgspec.Struct, frozen=True):
-    """What the database knows of a channel (rule 8): its last row, and its run if one is open."""
+    """What the database knows of a channel (rule 8): its last row, and its run if one is open.
+
+    ended_at: where none is open, when the last one ended; Unix seconds.
+    """
 
     row: Sample
     run: Run | None = None
+    ended_at: float | None = None
 
 
 class Channel(msgspec.Struct, gc=False):
@@ -107,6 +111,8 @@ class Channel(msgspec.Struct, gc=False):
             row_minute=row.ts // MINUTE_S,
         )
         if run is None:
+            # A record that comes now covers minutes in which that run went on.
+            channel.last_ts = max(float(row.ts), past.ended_at or 0.0)
             return channel
         # The row has the whole counter, the run has it without what was returned.
         in_run_wh = row.energy_total_wh - (run.counter_wh or 0.0)
