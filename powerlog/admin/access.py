@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from powerlog.admin.lookups import ListFiltersOnly
 from powerlog.entry.admission import digest, new_token
 from powerlog.models import Access, Device
 
@@ -38,7 +39,7 @@ class TokenFilter(admin.SimpleListFilter):
 
 
 @admin.register(Access)
-class AccessAdmin(admin.ModelAdmin):
+class AccessAdmin(ListFiltersOnly):
     list_display = (
         "device_id",
         "called",

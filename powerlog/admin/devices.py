@@ -18,6 +18,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lists import list_of, local
+from powerlog.admin.lookups import ListFiltersOnly
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
 # A process that was killed cannot say that its devices are gone.
@@ -42,7 +43,7 @@ def _history(**query: str) -> SafeString:
     )
 
 
-class KeptByItself(admin.ModelAdmin):
+class KeptByItself(ListFiltersOnly):
     """Rows appear when devices do, and stay."""
 
     change_list_template = "admin/powerlog/kept_list.html"

@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from powerlog.admin.lookups import ListFiltersOnly
 from powerlog.lists.download import download
 from powerlog.lists.export import TABLES
 from powerlog.lists.names import names_of, suggestions
@@ -192,7 +193,7 @@ def list_of(model: type[Model], **query: object) -> str:
     return f"{address}?{urlencode(query)}" if query else address
 
 
-class LogAdmin(admin.ModelAdmin):
+class LogAdmin(ListFiltersOnly):
     """What the three lists have in common: to be looked at, and never counted in full."""
 
     search: type[Search]
