@@ -55,7 +55,7 @@ class DeviceSocket(QuickSocket):
     # Autobahn takes an option from the factory only where the class has none.
     maxMessagePayloadSize = maxFramePayloadSize = MAX_MESSAGE
     waiting = 0  # bytes of messages since the last time that none waited
-    messages_wait = answers_wait = False
+    messages_wait = answers_wait = has_mended = False
     left = int(BURST_S * settings.MAX_FRAMES_PER_S)  # frames, until it is to be filled again
     filled_at = 0.0  # on the monotonic clock: nobody is cut off where the other one is set back
 
@@ -76,12 +76,28 @@ class DeviceSocket(QuickSocket):
             self.waiting = 0
         self.waiting += len(payload) + MESSAGE_OVERHEAD
         now = self.last_ping = time.time()
-        data = {"bytes": payload} if isBinary else {"text": payload.decode()}
+        try:
+            data = {"bytes": payload} if isBinary else {"text": payload.decode()}
+        except UnicodeDecodeError:
+            data = {"text": self.mended(payload)}
         self.application_queue.put_nowait({"type": "websocket.receive", "at": now, **data})
         if self.waiting > MAX_WAITING and not self.messages_wait:
             self.messages_wait = True
             self.transport.pauseProducing()
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
+
+    def mended(self, payload: bytes) -> str:
+        """The text with U+FFFD in the place of what is not UTF-8: its readings are good."""
+        text = payload.decode(errors="replace")
+        if not self.has_mended:
+            logger.warning("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
+        self.has_mended = True
+        traffic.not_utf8 += 1
+        return text
+
+    @property
+    def address(self) -> str:
+        return ":".join(map(str, self.client_addr or ["a stranger"]))
 
     def may_say_more(self) -> bool:
         """Count one more frame. The first that is too much ends the connection."""
@@ -151,8 +167,7 @@ class DeviceSocket(QuickSocket):
         if not self.failedByMe:
             traffic.frames += 1
             traffic.rejected[what or "no WebSocket frame"] += 1
-            address = ":".join(map(str, self.client_addr or ["a stranger"]))
-            logger.warning("%s: cut off (%d), %s", address, code, reason)
+            logger.warning("%s: cut off (%d), %s", self.address, code, reason)
         # Where the peer is to hear of it the rest of its message is read, and thrown away, until
         # it has: for a second at most.
         self.failByDrop = what is None
