@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.core.frame import Frame
+from powerlog.core.frame import Frame, FrameError
 from powerlog.entry import peer as module
 from powerlog.entry.admission import Admission, Policy, digest
 from powerlog.entry.peer import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
@@ -56,6 +56,12 @@ def test_a_frame_of_another_device_is_a_bad_one_and_the_tenth_is_the_last(peer: 
     assert peer.refused == TWO_NAMES
     assert traffic.rejected[OTHER_SRC] == OTHERS_AT_MOST
     assert traffic.refused[OTHER_SRC] == 1
+
+
+def test_bytes_are_a_binary_message_whatever_was_found_in_them(peer: Peer) -> None:
+    for message in (b"{}", b"", "", "rubbish"):
+        peer.reject(FrameError("not JSON"), message)
+    assert traffic.rejected == {"binary": 2, "not JSON": 2}
 
 
 def test_staff_may_change_their_mind_while_it_speaks(peer: Peer, admission: Admission) -> None:

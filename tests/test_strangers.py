@@ -2,6 +2,7 @@
 them loses nothing."""
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -86,6 +87,25 @@ def test_a_message_has_sixty_four_kb(server: Server, size: int, code: int | None
             assert closed(device) == code
         else:
             assert device.ping().wait(PATIENCE_S)
+
+
+def reasons(server: Server) -> Counter[str]:
+    """How many bad frames there were of each kind."""
+    told = server.status()["bad frames"].partition("(")[2].strip(")")
+    parts = (part.split(" ", 1) for part in told.split(", ") if part)
+    return Counter({reason: int(count) for count, reason in parts})
+
+
+def test_json_in_a_binary_message_is_called_binary_and_text_keeps_its_word(server: Server) -> None:
+    frame, before = power("binary", 10.0).encode(), reasons(server)
+    with dial(server) as device:
+        for message in (frame, b"", b"\x82\xa3src", [frame[:9], frame[9:]]):
+            device.send(message)
+        device.send("this is no frame")
+        device.send(b"nor is this \xff", text=True)
+        assert device.ping().wait(PATIENCE_S)
+    until(lambda: reasons(server) - before == {"binary": 4, "not JSON": 2})
+    assert "no frame (binary)" in server.output
 
 
 def test_who_shakes_hands_slowly_keeps_nobody_out(server: Server) -> None:

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 # Codes of the application's own, with which a socket is closed.
 SUPERSEDED, TWO_NAMES, NOT_ALLOWED = 4000, 4001, 4003
 OTHER_SRC = "another src than before"
+BINARY = "binary"
 OTHERS_AT_MOST = 10
 FULL = "the waiting room is full"
 
@@ -82,7 +83,11 @@ class Peer:
         self.refused = code
 
     def reject(self, why: FrameError, message: str | bytes) -> None:
-        """Count a bad message; the first of a connection is logged, cut to 75 characters."""
+        """Count a bad message; the first of a connection is logged, cut to 75 characters.
+
+        Bytes are a binary message, whatever is in it: devices send text.
+        """
+        why = FrameError(BINARY) if isinstance(message, bytes) else why
         if not self.bad_frames:
             logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
         traffic.rejected[str(why)] += 1
