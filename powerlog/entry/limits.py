@@ -18,7 +18,6 @@ from typing import Any
 import autobahn.websocket.protocol
 import daphne.http_protocol
 import daphne.server
-from daphne.http_protocol import WebRequest
 from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
@@ -26,6 +25,7 @@ from twisted.internet import asyncioreactor
 from twisted.python import log
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
+from powerlog.entry.handshake import EarlySocket, Upgrade
 from powerlog.entry.quick_socket import QuickSocket
 from powerlog.entry.traffic import traffic
 
@@ -46,7 +46,7 @@ READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is go
 handle_reply = Server.handle_reply
 
 
-class DeviceSocket(QuickSocket):
+class DeviceSocket(EarlySocket, QuickSocket):
     """A WebSocket that is read no faster than it is handled, and takes what it is answered.
 
     The rate is a token bucket, looked at when it is empty: a frame costs but a subtraction.
@@ -174,7 +174,7 @@ class DeviceSocket(QuickSocket):
         super()._fail_connection(code, reason)
 
 
-class PageRequest(WebRequest):
+class PageRequest(Upgrade):
     """A request whose body is short, and whose headers Daphne can read.
 
     It is answered no faster than the answer is read, and one that breaks off is cut off.
