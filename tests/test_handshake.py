@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +17,8 @@ from powerlog.entry.handshake import MAX_EARLY
 from powerlog.entry.limits import MAX_MESSAGE, DeviceSocket
 
 from .frames import full, meter
-from .knocking import power, rows
-from .rubbish import MASK, TEXT, USUAL, asking, but, masked, wire
+from .knocking import counted, power, rows
+from .rubbish import HANDSHAKES, MASK, TEXT, USUAL, asking, but, masked, wire
 from .servers import PATIENCE_S, Server, daphne, running, until
 
 HANDSHAKE = asking(*USUAL)
@@ -47,6 +48,16 @@ def says(server: Server, *pieces: bytes) -> bytes:
             while more := line.recv(65_536):
                 answer += more
         return answer
+
+
+def head(server: Server, sent: bytes) -> str:
+    """The head of the answer to this."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as line:
+        line.sendall(sent)
+        answer = b""
+        while LINE_BREAKS not in answer:
+            answer += line.recv(65_536)
+        return answer.decode("latin-1")
 
 
 def frame(device_id: str, watts: float = 430.0, channel: str = "switch:0") -> bytes:
@@ -134,3 +145,69 @@ def test_no_more_is_read_than_is_kept_until_the_answer(unanswered: DeviceSocket)
     unanswered.handle_reply({"type": "websocket.accept"})
     assert unanswered.transport.producerState == "producing"
     assert unanswered.application_queue.qsize() == 1 + 4  # the connection, and what it says
+
+
+def refused(server: Server) -> Counter[str]:
+    return counted(server, "refused")
+
+
+BAD = ("HTTP/1.1 4", "a bad handshake")
+UNREADABLE = ("HTTP/1.1 400", "no HTTP request")
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("no key", BAD),
+        ("two keys", BAD),
+        ("a short key", BAD),
+        ("no version", BAD),
+        ("the version 99", BAD),
+        ("a version that is text", BAD),
+        ("no host", BAD),
+        ("no connection header", BAD),
+        ("a connection that is kept", BAD),
+        ("an upgrade to something else", BAD),
+        ("an upgrade by POST", BAD),
+        ("a whole address", BAD),
+        ("a fragment", BAD),
+        ("a query that is not ASCII", BAD),
+        ("a subprotocol that is not ASCII", BAD),
+        ("a subprotocol twice", BAD),
+        ("an origin that is none", BAD),
+        ("an origin that is not ASCII", BAD),
+        ("a compression of nonsense", BAD),
+        ("a path that is not ASCII", UNREADABLE),
+        ("a header with a NUL", UNREADABLE),
+        ("a header without a colon", UNREADABLE),
+        ("SSH", UNREADABLE),
+    ],
+)
+def test_a_handshake_that_fails_is_counted_once(
+    server: Server, name: str, answer: tuple[str, str]
+) -> None:
+    before = refused(server)
+    assert head(server, HANDSHAKES[name]).startswith(answer[0])
+    until(lambda: refused(server) - before == {answer[1]: 1})
+    assert server.output.count(f"127.0.0.1 is refused: {answer[1]}\n") == 1
+    assert refused(server) - before == {answer[1]: 1}
+
+
+def test_what_fails_is_in_no_log(server: Server) -> None:
+    for sent in (
+        asking(*USUAL, line="GET /ws/t0ken#x HTTP/1.1"),
+        asking(*USUAL, line="GET http://[::1/ws/t0ken HTTP/1.1"),
+        but("Sec-WebSocket-Key: t0ken"),
+        but("Upgrade: t0ken", line="GET /ws/t0ken HTTP/1.1"),
+    ):
+        assert head(server, sent).startswith("HTTP/1.1 4")
+    assert "t0ken" not in server.output
+
+
+def test_pages_and_sockets_that_open_are_not_refused(server: Server) -> None:
+    before = refused(server)
+    for line in ("GET / HTTP/1.1", "GET /nowhere HTTP/1.1", "GET /wsx HTTP/1.1"):
+        head(server, asking("Host: x", line=line))
+    assert head(server, HANDSHAKE).startswith("HTTP/1.1 101")
+    head(server, asking("Host: é", line="GET /dashboard/ HTTP/1.1"))
+    assert refused(server) == before

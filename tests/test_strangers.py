@@ -2,7 +2,6 @@
 them loses nothing."""
 
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from .frames import delta
-from .knocking import beside, closed, dial, knock, power, rows
+from .knocking import beside, closed, counted, dial, knock, power, rows
 from .rubbish import TEXT, USUAL, asking, wire
 from .servers import PATIENCE_S, Server, running, serve, until
 
@@ -89,22 +88,15 @@ def test_a_message_has_sixty_four_kb(server: Server, size: int, code: int | None
             assert device.ping().wait(PATIENCE_S)
 
 
-def reasons(server: Server) -> Counter[str]:
-    """How many bad frames there were of each kind."""
-    told = server.status()["bad frames"].partition("(")[2].strip(")")
-    parts = (part.split(" ", 1) for part in told.split(", ") if part)
-    return Counter({reason: int(count) for count, reason in parts})
-
-
 def test_json_in_a_binary_message_is_called_binary_and_text_keeps_its_word(server: Server) -> None:
-    frame, before = power("binary", 10.0).encode(), reasons(server)
+    frame, before = power("binary", 10.0).encode(), counted(server, "bad frames")
     with dial(server) as device:
         for message in (frame, b"", b"\x82\xa3src", [frame[:9], frame[9:]]):
             device.send(message)
         device.send("this is no frame")
         device.send(b"nor is this \xff", text=True)
         assert device.ping().wait(PATIENCE_S)
-    until(lambda: reasons(server) - before == {"binary": 4, "not JSON": 2})
+    until(lambda: counted(server, "bad frames") - before == {"binary": 4, "not JSON": 2})
     assert "no frame (binary)" in server.output
 
 

@@ -23,9 +23,10 @@ from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
 from twisted.internet import asyncioreactor
 from twisted.python import log
+from twisted.web.http import HTTPChannel
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
-from powerlog.entry.handshake import EarlySocket, Upgrade
+from powerlog.entry.handshake import EarlySocket, Upgrade, bad_request
 from powerlog.entry.quick_socket import QuickSocket
 from powerlog.entry.traffic import traffic
 
@@ -175,7 +176,7 @@ class DeviceSocket(EarlySocket, QuickSocket):
 
 
 class PageRequest(Upgrade):
-    """A request whose body is short, and whose headers Daphne can read.
+    """A request whose body is short.
 
     It is answered no faster than the answer is read, and one that breaks off is cut off.
     """
@@ -196,9 +197,6 @@ class PageRequest(Upgrade):
             return None
         # Daphne believes whoever says that the site is somewhere else, and then finds no page.
         self.requestHeaders.removeHeader(b"Daphne-Root-Path")
-        offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
-        if not all(map(bytes.isascii, offered)):
-            return self.basic_error(400, b"Bad Request", "Invalid header value")
         processed = super().process()
         if application := self.server.connections.get(self, {}).get("application_instance"):
             application.add_done_callback(self.answered)
@@ -269,6 +267,7 @@ def apply() -> None:
     # socket has to say it says itself.
     asyncioreactor.callWithLogger = straight  # type: ignore[attr-defined]
     daphne.http_protocol.WebRequest = PageRequest
+    HTTPChannel._respondToBadRequestAndDisconnect = bad_request  # type: ignore[method-assign]
     Server.handle_reply = reply
     daphne.server.HTTPFactory = Entrance
     Server.log_action = log_without_secrets
