@@ -193,6 +193,23 @@ def test_a_handshake_that_fails_is_counted_once(
     assert refused(server) - before == {answer[1]: 1}
 
 
+@pytest.mark.parametrize(
+    ("origins", "status"),
+    [
+        (["Origin: "], "101"),
+        (["Origin:\t "], "101"),
+        (["Origin: ", "Origin: "], "101"),
+        (["Origin: ", "Origin: http://evil.example"], "400"),
+        (["Origin: http://evil.example", "Origin: "], "403"),
+        (["Origin: null"], "403"),
+    ],
+)
+def test_an_empty_origin_is_none_and_hides_no_other(
+    server: Server, origins: list[str], status: str
+) -> None:
+    assert head(server, but(*origins)).startswith(f"HTTP/1.1 {status}")
+
+
 def test_what_fails_is_in_no_log(server: Server) -> None:
     for sent in (
         asking(*USUAL, line="GET /ws/t0ken#x HTTP/1.1"),

@@ -50,6 +50,8 @@ def test_a_page_on_the_internet_cannot_write_into_a_collector_at_home(server: Se
 
 def test_a_shelly_gets_in(server: Server) -> None:
     assert knock(server, Origin="https://mongoose-os.com") == 101
+    assert knock(server, Origin="") == 101
+    assert knock(server, Origin=" ") == 101
     assert knock(server) == 101
 
 

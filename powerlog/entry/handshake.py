@@ -32,6 +32,9 @@ class Upgrade(WebRequest):
 
     def process(self) -> Any:
         transport, wants_one = self.transport, self._wants_one()
+        if wants_one and not any(self.requestHeaders.getRawHeaders(b"Origin", [])):
+            # None at all is a device to the doors; an empty one has no host, and Autobahn fails it.
+            self.requestHeaders.removeHeader(b"Origin")
         processed = self._process()
         if self.transport is None:
             self._hand_over(transport)
