@@ -22,6 +22,7 @@ except ImproperlyConfigured as exc:
 from powerlog.entry import limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
+from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
 from powerlog.storage.upkeep import upkeep
@@ -49,8 +50,13 @@ def end() -> None:
     leave.start()
 
 
+def staff_have_decided() -> None:
+    """On who may speak: it holds for who waits and for open sockets."""
+    admission.turn_out(waiting_room.call())
+
+
 limits.apply()
-registry.doors_changed = partial(reactor.callFromThread, admission.turn_out)
+registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)

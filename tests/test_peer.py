@@ -1,5 +1,6 @@
 """One socket speaks for one device, as long as it may."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -98,6 +99,17 @@ def test_who_waits_may_speak_once_it_is_accepted(
     assert peer.has_to_go() == 0
     admission.replace(Policy(accepted=frozenset({PUMP})))
     assert peer.passes(FRAME)
+
+
+def test_who_may_speak_does_not_hold_its_socket(admission: Admission) -> None:
+    async def send(message: dict[str, Any]) -> None: ...
+
+    held = weakref.ref(send)
+    peer = Peer({"client": ("8.8.8.8", 5555), "send": send})
+    del send
+    assert held()
+    assert peer.passes(FRAME)
+    assert not held()
 
 
 def test_who_finds_no_place_to_wait_is_sent_away(
