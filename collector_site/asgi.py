@@ -19,7 +19,7 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
-from powerlog.entry import limits
+from powerlog.entry import farewell, limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
@@ -27,7 +27,7 @@ from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
 from powerlog.storage.upkeep import upkeep
 from powerlog.urls import websocket_urlpatterns
-from powerlog.writer import row_writer
+from powerlog.writer import STOP_LIMIT_S, row_writer
 
 # No origin validator and no sessions around the socket: a Shelly sends no Origin, or a foreign
 # one, and has no cookies.
@@ -43,7 +43,7 @@ def end() -> None:
     for connection in list(traffic.devices.values()):
         connection.gone()
     upkeep.stop()
-    row_writer.stop()
+    row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
     registry.stop()
     leave = threading.Timer(1.0, os._exit, [0])
     leave.daemon = True

@@ -26,6 +26,7 @@ from twisted.python import log
 from twisted.web.http import HTTPChannel
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
+from powerlog.entry.farewell import LeavingSocket, farewell
 from powerlog.entry.handshake import EarlySocket, Upgrade, bad_request
 from powerlog.entry.quick_socket import QuickSocket
 from powerlog.entry.traffic import traffic
@@ -47,7 +48,7 @@ READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is go
 handle_reply = Server.handle_reply
 
 
-class DeviceSocket(EarlySocket, QuickSocket):
+class DeviceSocket(LeavingSocket, EarlySocket, QuickSocket):
     """A WebSocket that is read no faster than it is handled, and takes what it is answered.
 
     The rate is a token bucket, looked at when it is empty: a frame costs but a subtraction.
@@ -269,5 +270,6 @@ def apply() -> None:
     daphne.http_protocol.WebRequest = PageRequest
     HTTPChannel._respondToBadRequestAndDisconnect = bad_request  # type: ignore[method-assign]
     Server.handle_reply = reply
+    Server.kill_all_applications = farewell
     daphne.server.HTTPFactory = Entrance
     Server.log_action = log_without_secrets
