@@ -114,6 +114,21 @@ def test_an_address_gets_so_many_sockets_whatever_it_says_of_itself(server: Serv
     until(lambda: knock(server, f"/ws/{SHARED}", X_Forwarded_For="8.8.4.4") == 101)
 
 
+def test_a_chain_of_proxies_and_a_port_hide_no_address_from_its_limit(server: Server) -> None:
+    with ExitStack() as sockets:
+        for chain in (
+            "203.0.113.9:1111",
+            "203.0.113.9:2222",
+            "[::ffff:203.0.113.9]:3333",
+            "203.0.113.9, 172.18.0.2",
+            "10.0.0.1, 203.0.113.9:4444, 172.18.0.3, 172.18.0.2",
+        ):
+            sockets.enter_context(dial(server, f"/ws/{SHARED}", X_Forwarded_For=chain))
+        for chain in ("203.0.113.9", "203.0.113.9:5555", "203.0.113.9, 172.18.0.2"):
+            assert knock(server, f"/ws/{SHARED}", X_Forwarded_For=chain) == 403
+        assert knock(server, f"/ws/{SHARED}", X_Forwarded_For="172.18.0.2") == 101
+
+
 def test_staff_decide_on_who_waits_and_it_holds_on_open_sockets(server: Server) -> None:
     shared = f"/ws/{SHARED}"
     with (
@@ -244,6 +259,10 @@ def test_details_and_metrics_are_not_for_strangers_behind_the_proxy(server: Serv
         return httpx.get(server.url + path, headers=outside("8.8.8.8") | headers)
 
     assert ask("/").text == "collector: running\nhealth: ok\n"
+    for chain in ("8.8.8.8, 172.18.0.2", "8.8.8.8:1, 172.18.0.2", "100.64.0.1", "2002:c0a8:107::1"):
+        assert "devices connected" not in ask("/", **{"X-Forwarded-For": chain}).text
+    at_home = {"X-Forwarded-For": "192.168.1.7:4711, 172.18.0.2"}
+    assert "devices connected" in ask("/", **at_home).text
     assert ask("/metrics").status_code == 403
     known = {"Authorization": f"Bearer {SETTINGS['METRICS_TOKEN']}"}
     told = ask("/metrics", **known).text
