@@ -19,14 +19,15 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
-from powerlog.entry import limits
+from powerlog.entry import farewell, limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
+from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
 from powerlog.storage.upkeep import upkeep
 from powerlog.urls import websocket_urlpatterns
-from powerlog.writer import row_writer
+from powerlog.writer import STOP_LIMIT_S, row_writer
 
 # No origin validator and no sessions around the socket: a Shelly sends no Origin, or a foreign
 # one, and has no cookies.
@@ -42,15 +43,20 @@ def end() -> None:
     for connection in list(traffic.devices.values()):
         connection.gone()
     upkeep.stop()
-    row_writer.stop()
+    row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
     registry.stop()
     leave = threading.Timer(1.0, os._exit, [0])
     leave.daemon = True
     leave.start()
 
 
+def staff_have_decided() -> None:
+    """On who may speak: it holds for who waits and for open sockets."""
+    admission.turn_out(waiting_room.call())
+
+
 limits.apply()
-registry.doors_changed = partial(reactor.callFromThread, admission.turn_out)
+registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)

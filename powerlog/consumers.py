@@ -53,7 +53,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         try:
             frame = protocol.parse(message.get("text") or "")  # a binary message is none
         except protocol.FrameError as exc:
-            return self.peer.reject(exc, message.get("text") or message.get("bytes") or "")
+            return self.peer.reject(exc, message.get("text") or message.get("bytes", ""))
         self.peer.heard_at = now
         passes = self.peer.passes(frame)
         if passes and not self.began:

@@ -1,6 +1,7 @@
 """Strangers and devices at the doors of a real server."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,13 @@ def closed(socket: ClientConnection) -> int | None:
             socket.recv(PATIENCE_S)
     except ConnectionClosed as exc:
         return exc.rcvd and exc.rcvd.code
+
+
+def counted(server: Server, name: str) -> Counter[str]:
+    """How many there were for each reason, of a line of `/`."""
+    told = server.status()[name].partition("(")[2].removesuffix(")")
+    parts = (part.split(" ", 1) for part in told.split(", ") if part)
+    return Counter({reason: int(count) for count, reason in parts})
 
 
 def power(device_id: str, watts: float, at: float | None = None) -> str:

@@ -148,6 +148,16 @@ def closing(code: int, reason: bytes = b"") -> bytes:
     return wire(CLOSE, code.to_bytes(2, "big") + reason)
 
 
+# Texts that are not UTF-8, on the wire. The socket survives each of these as well.
+NOT_UTF8: dict[str, bytes] = {
+    "text that is no UTF-8": wire(TEXT, b'{"src":"\xff"}'),
+    "text that ends within a character": wire(TEXT, "€".encode()[:2]),
+    "text with an overlong character": wire(TEXT, b"\xc0\xaf"),
+    "text with a surrogate": wire(TEXT, b"\xed\xa0\x80"),
+    "text beyond unicode": wire(TEXT, b"\xf4\x90\x80\x80"),
+    "text broken in its second part": wire(TEXT, b"\xe2", fin=False) + wire(0, b"\xff"),
+}
+
 # Bytes on a socket after a good handshake, which the server ends for them.
 WIRE: dict[str, bytes] = {
     "a reserved opcode": wire(3, b"x"),
@@ -170,12 +180,6 @@ WIRE: dict[str, bytes] = {
     "the close code 5000": closing(5000),
     "a close reason of no text": closing(1000, b"\xff\xfe"),
     "a close reason of 124 bytes": closing(1000, b"x" * 124),
-    "text that is no UTF-8": wire(TEXT, b'{"src":"\xff"}'),
-    "text that ends within a character": wire(TEXT, "€".encode()[:2]),
-    "text with an overlong character": wire(TEXT, b"\xc0\xaf"),
-    "text with a surrogate": wire(TEXT, b"\xed\xa0\x80"),
-    "text beyond unicode": wire(TEXT, b"\xf4\x90\x80\x80"),
-    "text broken in its second part": wire(TEXT, b"\xe2", fin=False) + wire(0, b"\xff"),
     "a length in more bytes than it needs": b"\x81\xfe\x00\x01" + MASK + b"x",
     "a length of 2 to the 63": wire(TEXT, b"x", length=2**63),
     "HTTP after the handshake": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",

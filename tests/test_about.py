@@ -41,6 +41,23 @@ def test_a_name_is_cut_to_what_a_table_holds() -> None:
     assert [len(about.name), len(about.model), len(about.firmware)] == [100, 60, 60]
 
 
+@pytest.mark.parametrize(
+    ("reported", "name"),
+    [
+        ("Pumpe \ufffd", "Pumpe"),
+        ("Pumpe\ufffd \ufffd\ufffd", "Pumpe"),
+        ("K\ufffdche", "K\ufffdche"),
+        ("\ufffdl", "\ufffdl"),
+        ("\ufffd", ""),
+        ("x" * 99 + "\ufffdx", "x" * 99),
+    ],
+)
+def test_of_a_text_that_was_cut_within_a_character_the_rest_is_the_name(
+    reported: str, name: str
+) -> None:
+    assert device_info(INFO | {"name": reported}).name == name
+
+
 def test_config_names_the_channels() -> None:
     about = config(
         {

@@ -87,6 +87,12 @@ def test_without_a_token_only_who_is_local_gets_the_metrics() -> None:
     assert ask("/metrics", **{"X-Forwarded-For": "127.0.0.1"}).status_code == 403
 
 
+def test_behind_two_proxies_a_stranger_gets_none_of_them(settings: Any) -> None:
+    settings.BEHIND_PROXY = True
+    for chain, status in {"8.8.8.8, 172.18.0.2": 403, "192.168.1.7, 172.18.0.2": 200}.items():
+        assert ask("/metrics", **{"X-Forwarded-For": chain}).status_code == status
+
+
 def test_with_a_token_whoever_has_it_gets_them_and_nobody_else(settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
     assert ask("/metrics", "8.8.8.8", Authorization=f"Bearer {TOKEN}").status_code == 200

@@ -1,10 +1,11 @@
 """One socket speaks for one device, as long as it may."""
 
+import weakref
 from typing import Any
 
 import pytest
 
-from powerlog.core.frame import Frame
+from powerlog.core.frame import Frame, FrameError
 from powerlog.entry import peer as module
 from powerlog.entry.admission import Admission, Policy, digest
 from powerlog.entry.peer import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
@@ -58,6 +59,12 @@ def test_a_frame_of_another_device_is_a_bad_one_and_the_tenth_is_the_last(peer: 
     assert traffic.refused[OTHER_SRC] == 1
 
 
+def test_bytes_are_a_binary_message_whatever_was_found_in_them(peer: Peer) -> None:
+    for message in (b"{}", b"", "", "rubbish"):
+        peer.reject(FrameError("not JSON"), message)
+    assert traffic.rejected == {"binary": 2, "not JSON": 2}
+
+
 def test_staff_may_change_their_mind_while_it_speaks(peer: Peer, admission: Admission) -> None:
     assert peer.passes(FRAME)
     admission.replace(Policy(blocked=frozenset({PUMP})))
@@ -92,6 +99,17 @@ def test_who_waits_may_speak_once_it_is_accepted(
     assert peer.has_to_go() == 0
     admission.replace(Policy(accepted=frozenset({PUMP})))
     assert peer.passes(FRAME)
+
+
+def test_who_may_speak_does_not_hold_its_socket(admission: Admission) -> None:
+    async def send(message: dict[str, Any]) -> None: ...
+
+    held = weakref.ref(send)
+    peer = Peer({"client": ("8.8.8.8", 5555), "send": send})
+    del send
+    assert held()
+    assert peer.passes(FRAME)
+    assert not held()
 
 
 def test_who_finds_no_place_to_wait_is_sent_away(

@@ -18,6 +18,7 @@ from .rubbish import (
     BINARY,
     HANDSHAKES,
     MESSAGES,
+    NOT_UTF8,
     PING,
     STRANGER,
     TEXT,
@@ -138,14 +139,17 @@ class Crowd:
         await within_patience(ended(reader))
 
     async def says(self, *messages: str | bytes) -> None:
-        """Says what the server takes: its pong comes after all of them."""
+        await self.sends(
+            *(
+                wire(TEXT, message.encode()) if isinstance(message, str) else wire(BINARY, message)
+                for message in messages
+            )
+        )
+
+    async def sends(self, *frames: bytes) -> None:
+        """Sends what the server takes: its pong comes after all of them."""
         reader, writer = await self.opens()
-        for message in messages:
-            if isinstance(message, str):
-                writer.write(wire(TEXT, message.encode()))
-            else:
-                writer.write(wire(BINARY, message))
-        writer.write(wire(PING, b"the end"))
+        writer.writelines([*frames, wire(PING, b"the end")])
         await within_patience(reader.readuntil(b"\x8a\x07the end"))
         writer.close()
 
@@ -197,6 +201,7 @@ def everything(crowd: Crowd) -> list[Coroutine[Any, Any, Any]]:
         *map(crowd.breaks, WIRE.values()),
         *map(crowd.says, messages),
         crowd.says(*MESSAGES.values()),
+        crowd.sends(*NOT_UTF8.values()),
         *too_long(crowd),
         # Half-open: silence, handshakes cut short, requests cut short, and a message announced.
         *(crowd.says_at_once(b"") for _ in range(100)),

@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from .frames import delta
-from .knocking import beside, closed, dial, knock, power, rows
+from .knocking import beside, closed, counted, dial, knock, power, rows
 from .rubbish import TEXT, USUAL, asking, wire
 from .servers import PATIENCE_S, Server, running, serve, until
 
@@ -50,6 +50,8 @@ def test_a_page_on_the_internet_cannot_write_into_a_collector_at_home(server: Se
 
 def test_a_shelly_gets_in(server: Server) -> None:
     assert knock(server, Origin="https://mongoose-os.com") == 101
+    assert knock(server, Origin="") == 101
+    assert knock(server, Origin=" ") == 101
     assert knock(server) == 101
 
 
@@ -86,6 +88,18 @@ def test_a_message_has_sixty_four_kb(server: Server, size: int, code: int | None
             assert closed(device) == code
         else:
             assert device.ping().wait(PATIENCE_S)
+
+
+def test_json_in_a_binary_message_is_called_binary_and_text_keeps_its_word(server: Server) -> None:
+    frame, before = power("binary", 10.0).encode(), counted(server, "bad frames")
+    with dial(server) as device:
+        for message in (frame, b"", b"\x82\xa3src", [frame[:9], frame[9:]]):
+            device.send(message)
+        device.send("this is no frame")
+        device.send(b"nor is this \xff", text=True)
+        assert device.ping().wait(PATIENCE_S)
+    until(lambda: counted(server, "bad frames") - before == {"binary": 4, "not JSON": 2})
+    assert "no frame (binary)" in server.output
 
 
 def test_who_shakes_hands_slowly_keeps_nobody_out(server: Server) -> None:

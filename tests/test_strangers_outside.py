@@ -16,7 +16,7 @@ import pytest
 from powerlog.entry.admission import digest, new_token
 
 from .knocking import beside, closed, dial, knock, power, rows
-from .servers import Server, daphne, manage, running, until
+from .servers import PATIENCE_S, Server, daphne, manage, running, until
 
 SHARED, OWN, WITHDRAWN, GUESS = (new_token() for _ in range(4))
 PASSWORD = "correct horse battery"
@@ -114,6 +114,21 @@ def test_an_address_gets_so_many_sockets_whatever_it_says_of_itself(server: Serv
     until(lambda: knock(server, f"/ws/{SHARED}", X_Forwarded_For="8.8.4.4") == 101)
 
 
+def test_a_chain_of_proxies_and_a_port_hide_no_address_from_its_limit(server: Server) -> None:
+    with ExitStack() as sockets:
+        for chain in (
+            "203.0.113.9:1111",
+            "203.0.113.9:2222",
+            "[::ffff:203.0.113.9]:3333",
+            "203.0.113.9, 172.18.0.2",
+            "10.0.0.1, 203.0.113.9:4444, 172.18.0.3, 172.18.0.2",
+        ):
+            sockets.enter_context(dial(server, f"/ws/{SHARED}", X_Forwarded_For=chain))
+        for chain in ("203.0.113.9", "203.0.113.9:5555", "203.0.113.9, 172.18.0.2"):
+            assert knock(server, f"/ws/{SHARED}", X_Forwarded_For=chain) == 403
+        assert knock(server, f"/ws/{SHARED}", X_Forwarded_For="172.18.0.2") == 101
+
+
 def test_staff_decide_on_who_waits_and_it_holds_on_open_sockets(server: Server) -> None:
     shared = f"/ws/{SHARED}"
     with (
@@ -146,6 +161,38 @@ def test_staff_decide_on_who_waits_and_it_holds_on_open_sockets(server: Server) 
     assert knock(server, f"/ws/{WITHDRAWN}") == 403
     assert ("pending", 50.0) not in rows(server)
     assert "ignored" not in [device_id for device_id, _ in rows(server)]
+
+
+def test_who_waits_in_silence_learns_what_staff_decided_as_well(server: Server) -> None:
+    shared, names = f"/ws/{SHARED}", ("taken-in", "turned-out", "given-a-token", "left-waiting")
+    with ExitStack() as sockets:
+        lines = [sockets.enter_context(dial(server, shared)) for _ in names]
+        for line, name in zip(lines, names, strict=True):
+            line.send(power(name, 50.0))
+        until(lambda: {*names} <= waiting(server))
+        assert guests(server) == len(names)
+        with server.connect() as staff:
+            for change in (
+                "admission = 'accepted' WHERE device_id = 'taken-in'",
+                "admission = 'blocked' WHERE device_id = 'turned-out'",
+                f"token_hash = '{digest(GUESS)}' WHERE device_id = 'given-a-token'",
+            ):
+                staff.execute(f"UPDATE devices SET {change}")
+        until(lambda: guests(server) == 1)
+        assert closed(lines[1]) == closed(lines[2]) == 4003
+        lines[0].send(power("taken-in", 60.0))
+        until(lambda: ("taken-in", 60.0) in rows(server))
+        assert lines[3].ping().wait(PATIENCE_S)
+    until(lambda: guests(server) == 0)
+
+
+def guests(server: Server) -> int:
+    """How many devices wait for staff, as /metrics has it."""
+    known = {"Authorization": f"Bearer {SETTINGS['METRICS_TOKEN']}"}
+    told = httpx.get(f"{server.url}/metrics", headers=known).text
+    found = re.search(r'^collector_devices_waiting_for_staff\{process="1"\} (\d+)', told, re.M)
+    assert found
+    return int(found[1])
 
 
 def waiting(server: Server) -> set[str]:
@@ -212,6 +259,10 @@ def test_details_and_metrics_are_not_for_strangers_behind_the_proxy(server: Serv
         return httpx.get(server.url + path, headers=outside("8.8.8.8") | headers)
 
     assert ask("/").text == "collector: running\nhealth: ok\n"
+    for chain in ("8.8.8.8, 172.18.0.2", "8.8.8.8:1, 172.18.0.2", "100.64.0.1", "2002:c0a8:107::1"):
+        assert "devices connected" not in ask("/", **{"X-Forwarded-For": chain}).text
+    at_home = {"X-Forwarded-For": "192.168.1.7:4711, 172.18.0.2"}
+    assert "devices connected" in ask("/", **at_home).text
     assert ask("/metrics").status_code == 403
     known = {"Authorization": f"Bearer {SETTINGS['METRICS_TOKEN']}"}
     told = ask("/metrics", **known).text

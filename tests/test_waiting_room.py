@@ -1,12 +1,15 @@
 """The waiting room: who is listed, with what, and that no crowd of invented ids fills anything."""
 
+from typing import Any
+
 import pytest
 
 from powerlog.core.about import About
 from powerlog.core.frame import Frame, Reading
 from powerlog.entry import waiting_room as module
+from powerlog.entry.admission import Policy, admission
 from powerlog.entry.once import once
-from powerlog.entry.peer import Peer
+from powerlog.entry.peer import NOT_ALLOWED, Peer
 from powerlog.entry.waiting_room import PLACES, STALE, STORE_S, WaitingRoom
 from powerlog.models import Device
 
@@ -108,6 +111,22 @@ def test_who_leaves_makes_place_and_keeps_its_line(room: WaitingRoom) -> None:
     room.leave(peer("never-here"))
     assert says(room, peer())
     assert Device.objects.filter(device_id="invented-0").exists()
+
+
+def test_those_whom_staff_have_decided_on_go_and_the_others_stay(
+    room: WaitingRoom, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ADMISSION = "approve"
+    guests = {name: peer(name) for name in ("accepted", "blocked", "waits")}
+    assert all(says(room, guest) for guest in guests.values())
+    decided = Policy(blocked=frozenset({"blocked"}), accepted=frozenset({"accepted"}))
+    monkeypatch.setattr(admission, "policy", decided)
+    called = room.call()
+    assert [each.peer.device_id for each in called] == ["accepted", "blocked"]
+    assert [each.peer.has_to_go() for each in called] == [0, NOT_ALLOWED]
+    assert len(room) == 1
+    room.store(T0)
+    assert [each.device_id for each in Device.objects.all()] == ["waits"]
 
 
 def test_of_two_sockets_of_one_id_the_newest_has_its_place(room: WaitingRoom) -> None:

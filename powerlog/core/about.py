@@ -1,7 +1,7 @@
 """What a Shelly says of itself: model, firmware, and the names that its owner has given there.
 
 Pure: parts of the answers to Shelly.GetDeviceInfo and Shelly.GetConfig, whatever they hold. A text
-that is missing, no text, or not printable is "".
+that is missing, no text, or not printable is "". One that ends within a character ends before it.
 """
 
 from typing import Any
@@ -10,6 +10,8 @@ import msgspec
 
 LONGEST_NAME = 100
 LONGEST_WORD = 60
+# A Shelly cuts a long name by its bytes: what is left of the last character is decoded as U+FFFD.
+CUT_TAIL = "\ufffd "
 
 
 class About(msgspec.Struct, frozen=True):
@@ -47,4 +49,4 @@ def config(result: dict[str, Any]) -> About:
 def _text(value: Any, longest: int) -> str:
     if not isinstance(value, str) or not value.isprintable():
         return ""
-    return value.strip()[:longest]
+    return value.strip()[:longest].rstrip(CUT_TAIL)

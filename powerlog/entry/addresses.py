@@ -1,11 +1,19 @@
 """Who is at the other end of a connection, and how many each of them has.
 
-The address is what the kernel says. Where BEHIND_PROXY is on it is what our own proxy says: the
-last entry of X-Forwarded-For, which the proxy wrote itself; all before it is the caller's claim.
-"" is "not known": such a caller is nobody's neighbour.
+The kernel has the address of the peer. Where BEHIND_PROXY is on X-Forwarded-For counts: its last
+entry is what our own proxy wrote, all before it is a claim of the caller, or of a proxy in front of
+ours. A claim makes nobody more trusted, only less:
+
+- local is where every address of the whole chain is local;
+- a failed login counts against the last entry: claims can be others with each try;
+- connections count against the last entry, but where that is local, against the nearest claim to
+  it that is not: who is local has no limit.
+
+"" is "not known": such a caller is not local.
 """
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -17,20 +25,36 @@ from django.http import HttpRequest
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded")
 
 
+# Not what Python calls private, which has Teredo and addresses for documentation as well, nor what
+# it does not call global, which has the customers of a carrier's NAT (100.64.0.0/10).
+LOCAL = (
+    *map(ipaddress.IPv4Network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
+    ipaddress.IPv4Network("169.254.0.0/16"),
+    *map(ipaddress.IPv6Network, ("::1/128", "fc00::/7", "fe80::/10")),
+)
+# As some proxies write them: 203.0.113.7:4711, [2001:db8::1]:4711, [2001:db8::1].
+WITH_PORT = re.compile(r"([^:\[\]]+):[0-9]+|\[([^\[\]]+)\](?::[0-9]+)?")
+
+
 def caller(peer: str, headers: Mapping[str, str]) -> str:
-    """The address of who asks. headers have names in lower case."""
+    """The address of who asks, for limits and the log. headers have names in lower case."""
     if not settings.BEHIND_PROXY or not _forwarded(headers):
         return peer
-    told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return told if _parsed(told) else ""
+    *claims, address = _chain(headers)
+    while claims and _is_local(address) and is_ip(claims[-1]):
+        if is_public(nearest := claims.pop()):
+            return nearest
+    return address if is_ip(address) else ""
 
 
 def is_local(peer: str, headers: Mapping[str, str]) -> bool:
     """Whether who asks sits on this machine or in its own network, as far as that can be known."""
-    if _forwarded(headers) and not settings.BEHIND_PROXY:
+    if not _forwarded(headers):
+        return _is_local(peer)
+    if not settings.BEHIND_PROXY:
         return False
-    address = caller(peer, headers)
-    return bool(address) and not is_public(address)
+    # A proxy on a Unix socket has no address.
+    return all(map(_is_local, _chain(headers))) and (not peer or _is_local(peer))
 
 
 def of_socket(scope: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
@@ -50,12 +74,22 @@ def asking(request: HttpRequest) -> str | None:
     A proxy that does not say for whom it asks is itself who fails.
     """
     peer, headers = of_request(request)
-    address = caller(peer, headers) or peer
+    last = _chain(headers)[-1] if settings.BEHIND_PROXY and _forwarded(headers) else ""
+    address = last if is_ip(last) else peer
     return _place(address).partition("/")[0] or (address if is_ip(address) else None)
 
 
 def _forwarded(headers: Mapping[str, str]) -> bool:
     return any(name in headers for name in FORWARDED)
+
+
+def _chain(headers: Mapping[str, str]) -> list[str]:
+    """The entries of X-Forwarded-For without their ports; at least one, which may be anything."""
+    entries = map(str.strip, headers.get("x-forwarded-for", "").split(","))
+    return [
+        found[1] or found[2] if (found := WITH_PORT.fullmatch(entry)) else entry
+        for entry in entries
+    ]
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -71,8 +105,12 @@ def is_ip(name: str) -> bool:
 
 
 def is_public(address: str) -> bool:
+    return is_ip(address) and not _is_local(address)
+
+
+def _is_local(address: str) -> bool:
     parsed = _parsed(address)
-    return parsed is not None and parsed.is_global
+    return parsed is not None and any(parsed in network for network in LOCAL)
 
 
 class Tally:
@@ -107,7 +145,7 @@ class Tally:
 def _place(address: str) -> str:
     """What counts as one; "" is not counted."""
     parsed = _parsed(address)
-    if parsed is None or not parsed.is_global:
+    if parsed is None or _is_local(address):
         return ""
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))

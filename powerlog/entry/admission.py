@@ -12,10 +12,12 @@ tells about the hash, from which no way leads back.
 import asyncio
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -81,9 +83,12 @@ class Admission:
         known = holder or device_id in self.policy.accepted
         return WAITS if settings.ADMISSION == "approve" and not known else ""
 
-    def turn_out(self) -> None:
-        """Close the sockets of those who may not speak any more, before they speak again."""
-        for connection in list(traffic.devices.values()):
+    def turn_out(self, waited: Iterable[Any] = ()) -> None:
+        """Close the sockets of those who may not speak any more, before they speak again.
+
+        waited are those who have not begun to speak, but must not wait any longer.
+        """
+        for connection in [*traffic.devices.values(), *waited]:
             if code := connection.peer.has_to_go():
                 task = asyncio.ensure_future(connection.close(code))
                 self._turned_out.add(task)

@@ -57,7 +57,7 @@ class Doors:
             return
         try:
             holder = admission.policy.holders.get(key)
-            told = {"client": _who(scope, address), "key": key, "held": holder}
+            told = {"client": _who(scope, address), "key": key, "held": holder, "send": send}
             await self.inside(scope | NOTHING_DIALLED | told, receive, send)
         finally:
             self.tally.leave(counted)

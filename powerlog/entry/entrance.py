@@ -25,12 +25,15 @@ class Entrance(HTTPFactory):
     """Where all connections arrive, of devices and of pages, also those that never ask anything."""
 
     tally = Tally()
+    is_open = True  # until the server stops
 
     def buildProtocol(self, addr: Any) -> Any:
         """None, which closes it, where its address has as many as it may have.
 
         Behind a proxy all come from the proxy: there the doors count, and only WebSockets.
         """
+        if not self.is_open:
+            return None
         address = "" if settings.BEHIND_PROXY else getattr(addr, "host", "")
         if not self.tally.enter(address, settings.MAX_CONNECTIONS_PER_ADDRESS):
             traffic.refused[TOO_MANY] += 1

@@ -18,14 +18,16 @@ from typing import Any
 import autobahn.websocket.protocol
 import daphne.http_protocol
 import daphne.server
-from daphne.http_protocol import WebRequest
 from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
 from twisted.internet import asyncioreactor
 from twisted.python import log
+from twisted.web.http import HTTPChannel
 
 from powerlog.entry.entrance import Entrance, log_without_secrets
+from powerlog.entry.farewell import LeavingSocket, farewell
+from powerlog.entry.handshake import EarlySocket, Upgrade, bad_request
 from powerlog.entry.quick_socket import QuickSocket
 from powerlog.entry.traffic import traffic
 
@@ -46,7 +48,7 @@ READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is go
 handle_reply = Server.handle_reply
 
 
-class DeviceSocket(QuickSocket):
+class DeviceSocket(LeavingSocket, EarlySocket, QuickSocket):
     """A WebSocket that is read no faster than it is handled, and takes what it is answered.
 
     The rate is a token bucket, looked at when it is empty: a frame costs but a subtraction.
@@ -55,7 +57,7 @@ class DeviceSocket(QuickSocket):
     # Autobahn takes an option from the factory only where the class has none.
     maxMessagePayloadSize = maxFramePayloadSize = MAX_MESSAGE
     waiting = 0  # bytes of messages since the last time that none waited
-    messages_wait = answers_wait = False
+    messages_wait = answers_wait = has_mended = False
     left = int(BURST_S * settings.MAX_FRAMES_PER_S)  # frames, until it is to be filled again
     filled_at = 0.0  # on the monotonic clock: nobody is cut off where the other one is set back
 
@@ -76,12 +78,28 @@ class DeviceSocket(QuickSocket):
             self.waiting = 0
         self.waiting += len(payload) + MESSAGE_OVERHEAD
         now = self.last_ping = time.time()
-        data = {"bytes": payload} if isBinary else {"text": payload.decode()}
+        try:
+            data = {"bytes": payload} if isBinary else {"text": payload.decode()}
+        except UnicodeDecodeError:
+            data = {"text": self.mended(payload)}
         self.application_queue.put_nowait({"type": "websocket.receive", "at": now, **data})
         if self.waiting > MAX_WAITING and not self.messages_wait:
             self.messages_wait = True
             self.transport.pauseProducing()
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
+
+    def mended(self, payload: bytes) -> str:
+        """The text with U+FFFD in the place of what is not UTF-8: its readings are good."""
+        text = payload.decode(errors="replace")
+        if not self.has_mended:
+            logger.warning("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
+        self.has_mended = True
+        traffic.not_utf8 += 1
+        return text
+
+    @property
+    def address(self) -> str:
+        return ":".join(map(str, self.client_addr or ["a stranger"]))
 
     def may_say_more(self) -> bool:
         """Count one more frame. The first that is too much ends the connection."""
@@ -151,16 +169,15 @@ class DeviceSocket(QuickSocket):
         if not self.failedByMe:
             traffic.frames += 1
             traffic.rejected[what or "no WebSocket frame"] += 1
-            address = ":".join(map(str, self.client_addr or ["a stranger"]))
-            logger.warning("%s: cut off (%d), %s", address, code, reason)
+            logger.warning("%s: cut off (%d), %s", self.address, code, reason)
         # Where the peer is to hear of it the rest of its message is read, and thrown away, until
         # it has: for a second at most.
         self.failByDrop = what is None
         super()._fail_connection(code, reason)
 
 
-class PageRequest(WebRequest):
-    """A request whose body is short, and whose headers Daphne can read.
+class PageRequest(Upgrade):
+    """A request whose body is short.
 
     It is answered no faster than the answer is read, and one that breaks off is cut off.
     """
@@ -181,9 +198,6 @@ class PageRequest(WebRequest):
             return None
         # Daphne believes whoever says that the site is somewhere else, and then finds no page.
         self.requestHeaders.removeHeader(b"Daphne-Root-Path")
-        offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
-        if not all(map(bytes.isascii, offered)):
-            return self.basic_error(400, b"Bad Request", "Invalid header value")
         processed = super().process()
         if application := self.server.connections.get(self, {}).get("application_instance"):
             application.add_done_callback(self.answered)
@@ -254,6 +268,8 @@ def apply() -> None:
     # socket has to say it says itself.
     asyncioreactor.callWithLogger = straight  # type: ignore[attr-defined]
     daphne.http_protocol.WebRequest = PageRequest
+    HTTPChannel._respondToBadRequestAndDisconnect = bad_request  # type: ignore[method-assign]
     Server.handle_reply = reply
+    Server.kill_all_applications = farewell
     daphne.server.HTTPFactory = Entrance
     Server.log_action = log_without_secrets

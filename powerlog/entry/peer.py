@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 # Codes of the application's own, with which a socket is closed.
 SUPERSEDED, TWO_NAMES, NOT_ALLOWED = 4000, 4001, 4003
 OTHER_SRC = "another src than before"
+BINARY = "binary"
 OTHERS_AT_MOST = 10
 FULL = "the waiting room is full"
 
@@ -31,6 +32,7 @@ class Peer:
         self.bad_frames = self._others = self.refused = 0
         self.waited = False
         self._key, self._held = scope.get("key", ""), scope.get("held")
+        self._send = scope.get("send")
         self._passed: object = None  # the policy that let it in
 
     def passes(self, frame: Frame) -> bool:
@@ -58,7 +60,8 @@ class Peer:
         elif why:
             self._refuse(NOT_ALLOWED, why)
         else:
-            self._passed = policy
+            # The registry keeps a peer, but is not to keep its socket.
+            self._passed, self._send = policy, None
         return not why
 
     def _wait(self, frame: Frame) -> None:
@@ -70,10 +73,21 @@ class Peer:
 
     def has_to_go(self) -> int:
         """The code to close with, or 0: it may stay."""
-        why = admission.objection(self.device_id or "", self._key, self._held)
+        why = self._objection()
         if why and why != WAITS:
             self._refuse(NOT_ALLOWED, why)
         return self.refused
+
+    def has_to_wait(self) -> bool:
+        return self._objection() == WAITS
+
+    def _objection(self) -> str:
+        return admission.objection(self.device_id or "", self._key, self._held)
+
+    async def close(self, code: int) -> None:
+        """Close the socket of one that has not begun to speak."""
+        if self._send:
+            await self._send({"type": "websocket.close", "code": code})
 
     def _refuse(self, code: int, why: str) -> None:
         if not self.refused:
@@ -82,7 +96,11 @@ class Peer:
         self.refused = code
 
     def reject(self, why: FrameError, message: str | bytes) -> None:
-        """Count a bad message; the first of a connection is logged, cut to 75 characters."""
+        """Count a bad message; the first of a connection is logged, cut to 75 characters.
+
+        Bytes are a binary message, whatever is in it: devices send text.
+        """
+        why = FrameError(BINARY) if isinstance(message, bytes) else why
         if not self.bad_frames:
             logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
         traffic.rejected[str(why)] += 1

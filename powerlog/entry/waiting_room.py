@@ -36,6 +36,9 @@ class Guest:
         self.about = About()
         self._watts: dict[str, float] = {}
 
+    async def close(self, code: int) -> None:
+        await self.peer.close(code)
+
     def hear(self, frame: Frame) -> None:
         if frame.about and frame.about.model is not None:
             self.about = frame.about
@@ -84,6 +87,13 @@ class WaitingRoom:
         guest = self._guests.get(peer.device_id or "")
         if guest and guest.peer is peer:
             del self._guests[guest.peer.device_id or ""]
+
+    def call(self) -> list[Guest]:
+        """Send out those whom staff have decided on, though they have not spoken since."""
+        called = [each for each in self._guests.values() if not each.peer.has_to_wait()]
+        for guest in called:
+            self.leave(guest.peer)
+        return called
 
     def store(self, now: float) -> None:
         """Bring the list up to date, every few seconds. Raises Django's database errors."""

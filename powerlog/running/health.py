@@ -50,6 +50,7 @@ class Health(msgspec.Struct):
     failing_since: float | None
     last_write_at: float | None
     data: str | None = None
+    not_utf8: int = 0
 
 
 def own(place: str = "1") -> Health:
@@ -81,6 +82,7 @@ def own(place: str = "1") -> Health:
         row_writer.failing_since,
         row_writer.last_write_at,
         upkeep.data,
+        traffic.not_utf8,
     )
 
 
@@ -100,6 +102,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         **_if_any("devices waiting for staff", sum(each.guests for each in all_of_them)),
         "frames": sum(each.frames for each in all_of_them),
         "bad frames": _by_reason(each.bad_frames for each in all_of_them),
+        "frames not UTF-8": sum(each.not_utf8 for each in all_of_them),
         "refused": _by_reason(each.refused for each in all_of_them),
         "rows written": sum(each.written for each in all_of_them),
         "rows waiting": sum(each.waiting for each in all_of_them),

@@ -60,6 +60,9 @@ class Figures:
     def _since_the_start(self) -> Iterator[Metric]:
         yield self._counter("rows_written", "Rows that the database did not have.", "written")
         yield self._counter("rows_lost", "Rows given up.", "lost")
+        yield self._counter(
+            "frames_not_utf8", "Messages taken with U+FFFD for what is not UTF-8.", "not_utf8"
+        )
         by_word = {
             "frames": ("kind", "Messages of devices.", "kinds"),
             "frames_rejected": ("reason", "Messages that were none.", "bad_frames"),
