@@ -16,6 +16,9 @@ CORE = {
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
     | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
     "core/runs": {"collections.abc", "typing", "msgspec"},
+    "core/plausible": set(),
+    "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
+    | {"powerlog.core.plausible"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
     | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
     "sampler": {
