@@ -1,7 +1,10 @@
 """docs/production.md by the letter, as far as that goes without a server on the internet."""
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,28 @@ from .servers import ROOT
 PAGE = (ROOT / "docs/production.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 SHELL = [text for language, text in BLOCKS if language == "sh"]
+
+
+def as_systemd_reads(text: str) -> dict[str, str]:
+    """An EnvironmentFile: a comment has its own line, quotes stand around a whole value."""
+    lines = [line for line in text.splitlines() if line and line[0] not in "#;"]
+    pairs = (line.split("=", 1) for line in lines)
+    return {name: value[1:-1] if value[:1] == "'" else value.strip() for name, value in pairs}
+
+
+def test_the_settings_are_those_that_systemd_hands_over(tmp_path: Path) -> None:
+    (text,) = (each for each in SHELL if "BEHIND_PROXY=" in each)
+    secret = "x7Q" * 20
+    found = {name: value.replace("…", secret) for name, value in as_systemd_reads(text).items()}
+    assert "BEHIND_PROXY" in found
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ | found | {"DJANGO_SETTINGS_MODULE": "collector_site.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("number", range(len(SHELL)))
