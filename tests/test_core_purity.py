@@ -15,9 +15,13 @@ CORE = {
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
     | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
-    "core/runs": {"collections.abc", "typing", "msgspec"},
+    "core/runs": {"collections.abc", "typing", "msgspec", "powerlog.core.plausible"},
+    "core/plausible": set(),
+    "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
+    | {"powerlog.core.plausible"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
-    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
+    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.plausible"}
+    | {"powerlog.core.runs"},
     "sampler": {
         "collections.abc",
         "msgspec",

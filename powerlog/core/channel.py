@@ -10,7 +10,8 @@ import msgspec
 
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Reading
-from powerlog.core.runs import ABOVE_KNOWN, LATE_S, Ledger, Run, most_wh
+from powerlog.core.plausible import ABOVE_KNOWN, LATE_S, most_wh
+from powerlog.core.runs import Ledger, Run
 
 MINUTE_S = 60
 Source = Literal["measured", "device", "carried"]
