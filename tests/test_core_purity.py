@@ -19,6 +19,7 @@ CORE = {
     "core/plausible": set(),
     "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
     | {"powerlog.core.plausible"},
+    "core/gaps": {"powerlog.core.channel", "powerlog.core.days", "powerlog.core.frame"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
     | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.plausible"}
     | {"powerlog.core.runs"},
@@ -28,6 +29,7 @@ CORE = {
         "powerlog.core.days",
         "powerlog.core.channel",
         "powerlog.core.frame",
+        "powerlog.core.gaps",
         "powerlog.core.runs",
     },
     "simulated/simulator": {"json", "math", "collections.abc", "functools", "itertools"}
