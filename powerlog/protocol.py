@@ -19,18 +19,20 @@ import msgspec
 from powerlog.core import about, switches
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
+# Each request has its id, however often it is sent: an answer, early or late, is to that question.
+STATUS, INFO, CONFIG = 2, 3, 4
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.
 BOOTSTRAP = (
     '{"id":1,"src":"collector","method":"NotifyStatus","params":{"enable":true}}',
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
-# What to ask after that, by its id, one at a time, each when the one before has been answered.
+# What to ask after that; when, questions.py says.
 REQUESTS = {
-    3: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
-    4: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
+    INFO: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
+    CONFIG: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
 }
-_ABOUT = {3: about.device_info, 4: about.config}
+_ABOUT = {INFO: about.device_info, CONFIG: about.config}
 MAX_DEVICE_ID = 100
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
@@ -83,7 +85,8 @@ def _answer(device_id: str, message: _Message) -> Frame:
         return Frame(device_id, answers=number, about=_ABOUT[number](message.result))
     # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
     readings = _readings(message.result)
-    return Frame(device_id, full=bool(readings) and number == 2, readings=readings, answers=number)
+    full = bool(readings) and number == STATUS
+    return Frame(device_id, full=full, readings=readings, answers=number)
 
 
 def _check(device_id: str) -> None:

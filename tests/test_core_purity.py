@@ -15,6 +15,7 @@ CORE = {
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
     | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
+    "questions": {"collections.abc", "typing", "powerlog.core.frame", "powerlog.protocol"},
     "core/runs": {"collections.abc", "typing", "msgspec"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
     | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
@@ -38,7 +39,8 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.sampler, powerlog.simulated.demo, powerlog.truth.score\n"
+        "import powerlog.questions, powerlog.sampler\n"
+        "import powerlog.simulated.demo, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(
