@@ -38,12 +38,14 @@ class Asker:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def follow(self, connection: Any, frame: Frame, now: float) -> None:
-        """Use an answer, and send what is due now."""
+        """Use an answer or a config_changed event, and send what is due now."""
         questions = connection.questions
         if frame.device_id != connection.peer.device_id or connection.peer.refused:
             return
-        if questions.answered(frame.answers):
+        if frame.answers is not None and questions.answered(frame.answers):
             registry.learn(frame.device_id, frame.about)
+        if frame.config_changed and connection.began:
+            questions.config_changed(now)
         if request := questions.next(now):
             await connection.send(text_data=request)
 

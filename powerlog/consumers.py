@@ -62,7 +62,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         passes = peer.passes(frame)
         if passes and not self.began:
             await self.begin()
-        if frame.answers is not None:
+        if frame.answers is not None or frame.config_changed:
             await asker.follow(self, frame, now)
         if not passes:
             return await self.close(peer.refused) if peer.refused else asker.waiting.add(self)

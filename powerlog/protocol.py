@@ -33,6 +33,7 @@ REQUESTS = {
     CONFIG: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
 }
 _ABOUT = {INFO: about.device_info, CONFIG: about.config}
+CONFIG_CHANGED = "config_changed"
 MAX_DEVICE_ID = 100
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
@@ -71,7 +72,9 @@ def parse_any(text: str) -> Frame:
     if isinstance(message.method, str):
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
-        return Frame(device_id)
+        # Gateways send many events: nearly all of them cost no more than the look for this word.
+        changed = CONFIG_CHANGED in text and _config_changed(message)
+        return Frame(device_id, config_changed=changed)
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
     return _answer(device_id, message)
@@ -87,6 +90,15 @@ def _answer(device_id: str, message: _Message) -> Frame:
     readings = _readings(message.result)
     full = bool(readings) and number == STATUS
     return Frame(device_id, full=full, readings=readings, answers=number)
+
+
+def _config_changed(message: _Message) -> bool:
+    events = message.params.get("events") if isinstance(message.params, dict) else None
+    return (
+        message.method == "NotifyEvent"
+        and isinstance(events, list)
+        and any(isinstance(each, dict) and each.get("event") == CONFIG_CHANGED for each in events)
+    )
 
 
 def _check(device_id: str) -> None:

@@ -10,6 +10,8 @@
 4. A CHANNEL METERS from its first power or energy on, until a full status has neither. A relay
    without a meter is not waited for, and a device without any meter is not asked again. A device
    that has not given a full status yet is asked: it may have meters.
+5. NAMES are asked for again after a config_changed event, at once, and once more NAMES_AGAIN_S
+   later if further events came meanwhile: one change often makes several, a script a flood.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,6 +23,7 @@ from powerlog.protocol import BOOTSTRAP, CONFIG, INFO, REQUESTS, STATUS
 ASK_AGAIN_S = 65.0  # a healthy device reports its meters each minute
 SPREAD_S = 10.0
 GIVE_UP_S = 20.0  # three of them are over before the first ASK_AGAIN_S
+NAMES_AGAIN_S = 60.0
 LONGEST_WAIT_S = ASK_AGAIN_S + SPREAD_S
 NONE: frozenset[Any] = frozenset()  # one for all: each empty one made by - is 216 bytes
 NAMES = frozenset({INFO, CONFIG})
@@ -39,6 +42,7 @@ class Questions:
         self._in_flight, self._wanted = STATUS, NAMES
         self._unanswered = frozenset({STATUS})
         self._asked_at = self._status_at = now
+        self._names_at, self._names_changed = now - NAMES_AGAIN_S, False
         self._known = False  # it has given a full status
         self._others: frozenset[str] = NONE  # channels that are logged and do not meter
         self.meters: dict[str, float] = {}
@@ -73,7 +77,7 @@ class Questions:
         self.meters |= dict.fromkeys(self._others & metering, now)
         self._others = self._others - metering or NONE
 
-    def answered(self, number: int | None) -> bool:
+    def answered(self, number: int) -> bool:
         """Return whether this request was sent and had no answer yet."""
         if number == self._in_flight:
             self._in_flight = 0
@@ -83,6 +87,14 @@ class Questions:
         expected = number in self._unanswered
         self._unanswered = self._unanswered - {number} or NONE
         return expected
+
+    def config_changed(self, now: float) -> None:
+        """Rule 5: ask for the names again, now or later."""
+        if not 0 <= now - self._names_at < NAMES_AGAIN_S:
+            self._want_names(now)
+        elif not self._names_changed:
+            self._names_changed = True
+            self.look_at = min(self.look_at, self._names_at + NAMES_AGAIN_S)
 
     def want_all(self) -> None:
         """Ask everything at the next look(): earlier answers were not used."""
@@ -100,12 +112,16 @@ class Questions:
         since = max(self._status_at, min(waited, default=0.0))
         if watched and now - since >= self._patience_s:
             self._wanted |= {STATUS}
+        if self._names_changed and now - self._names_at >= NAMES_AGAIN_S:
+            self._want_names(now)
         self.look_at = now + self._patience_s
         request = self.next(now)
         if self._in_flight:
             self.look_at = min(self.look_at, self._asked_at + GIVE_UP_S)
         elif watched:
             self.look_at = min(self.look_at, since + self._patience_s)
+        if self._names_changed:
+            self.look_at = min(self.look_at, self._names_at + NAMES_AGAIN_S)
         return request
 
     def next(self, now: float) -> str | None:
@@ -123,7 +139,11 @@ class Questions:
         self.look_at = min(self.look_at, now + GIVE_UP_S)
         return BOOTSTRAP[1] if number == STATUS else REQUESTS[number]
 
+    def _want_names(self, now: float) -> None:
+        self._wanted |= NAMES
+        self._names_at, self._names_changed = now, False
+
     def _start_over(self, now: float) -> None:
         """The collector's clock was set back: every moment noted is in the future."""
         self.meters = dict.fromkeys(self.meters, now)
-        self._asked_at = self._status_at = now
+        self._asked_at = self._status_at = self._names_at = now

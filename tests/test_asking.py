@@ -15,7 +15,7 @@ from powerlog.entry import peer
 from powerlog.entry.admission import Admission, Policy
 from powerlog.entry.traffic import traffic
 from powerlog.protocol import BOOTSTRAP, REQUESTS
-from powerlog.questions import ASK_AGAIN_S, LONGEST_WAIT_S
+from powerlog.questions import ASK_AGAIN_S, LONGEST_WAIT_S, NAMES_AGAIN_S
 from powerlog.sampler import Sample
 from powerlog.storage.registry import registry
 
@@ -69,6 +69,12 @@ async def introduced(socket: WebsocketCommunicator, **components: Any) -> None:
     await send(socket, text(id=4, src=PUMP, result={}))
 
 
+def changed(*events: str) -> str:
+    occurred = [{"component": "switch:2", "id": 2, "event": event, "ts": T0} for event in events]
+    params = {"ts": T0, "events": occurred}
+    return text(src=PUMP, dst="ws", method="NotifyEvent", params=params)
+
+
 async def test_a_device_that_notifies_nothing_at_a_steady_load_has_a_row_each_minute(
     dial: Dial, rows: list[Sample], clock: Clock
 ) -> None:
@@ -104,6 +110,20 @@ async def test_a_device_that_speaks_is_not_asked(dial: Dial, clock: Clock) -> No
     assert await socket.receive_nothing()
 
 
+async def test_one_request_is_in_flight_whatever_asks(dial: Dial, clock: Clock) -> None:
+    socket = await dial()
+    await introduced(socket, switch_2=meter(430.0))
+    clock.go_to(100)
+    assert await socket.receive_from() == STATUS
+    await send(socket, changed("config_changed"))
+    clock.go_to(110)
+    assert await socket.receive_nothing()
+    await send(socket, answer(switch_2=meter(430.0)))
+    assert await socket.receive_from() == INFO
+    clock.go_to(125)
+    assert await socket.receive_nothing()
+
+
 async def test_an_answer_that_never_comes_holds_nothing_up(dial: Dial, clock: Clock) -> None:
     socket = await dial()
     await send(socket, full(None, switch_2=meter(430.0)))
@@ -111,6 +131,26 @@ async def test_an_answer_that_never_comes_holds_nothing_up(dial: Dial, clock: Cl
     asked = [await socket.receive_from() for _ in range(7)]
     assert asked == [INFO, CONFIG] + [STATUS] * 5
     assert await socket.receive_nothing()
+
+
+async def test_names_that_may_have_changed_are_asked_for_again(
+    dial: Dial, clock: Clock, learned: list[About | None]
+) -> None:
+    socket = await dial()
+    await introduced(socket)
+    learned.clear()
+    await send(socket, changed("single_push"), changed("single_push", "config_changed"))
+    assert await socket.receive_from() == INFO
+    await send(socket, text(id=3, src=PUMP, result={"name": "Well"}))
+    assert await socket.receive_from() == CONFIG
+    await send(socket, text(id=4, src=PUMP, result={"switch:2": {"name": "Big pump"}}))
+    assert [each.name for each in learned if each and each.model is not None] == ["Well"]
+    assert learned[-1] == About(channels={"switch:2": "Big pump"})
+    await send(socket, *[changed("config_changed")] * 100)
+    clock.go_to(30 + NAMES_AGAIN_S - 1)
+    assert await socket.receive_nothing()
+    clock.go_to(30 + NAMES_AGAIN_S)
+    assert await socket.receive_from() == INFO
 
 
 async def test_an_answer_in_the_name_of_another_device_is_none(
@@ -141,6 +181,7 @@ async def test_a_device_that_waits_is_not_asked_and_is_once_it_is_accepted(
     settings.ADMISSION = "approve"
     socket = await dial()
     await introduced(socket, switch_2=meter(430.0))
+    await send(socket, changed("config_changed"))
     clock.go_to(600)
     assert await socket.receive_nothing()
     admission.replace(Policy(accepted=frozenset({PUMP})))

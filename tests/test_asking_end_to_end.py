@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def asked(device: ClientConnection) -> tuple[int, str]:
 
 def status(watts: float, wh: float) -> dict[str, Any]:
     return {"switch:2": meter(watts, wh)}
+
+
+def names(server: Server, device_id: str) -> tuple[str, ...] | None:
+    """What the device and its channel are called there."""
+    with closing(server.connect()) as connection:
+        return connection.execute(
+            "SELECT d.reported_name, c.reported_name FROM devices d "
+            "JOIN channels c ON c.device_id = d.device_id WHERE d.device_id = ?",
+            [device_id],
+        ).fetchone()
 
 
 def test_a_device_that_only_ever_answers_is_asked_again_and_its_run_goes_on(
@@ -67,3 +78,23 @@ def test_a_device_that_answers_nothing_is_not_harmed(server: Server) -> None:
         until(lambda: ("mute", "switch:0") in [row[:2] for row in server.rows()])
     lines = until(lambda: re.findall(r"INFO mute \(.*?\) (.*)", server.output)[1:])
     assert lines == ["gone, 0 bad frames"]  # and before it that it is connected
+
+
+def test_a_name_that_its_owner_changes_is_seen(server: Server) -> None:
+    def answer(name: str) -> None:
+        number, method = asked(device)
+        results: dict[str, Any] = {
+            "GetStatus": status(1.0, 1.0),
+            "GetDeviceInfo": {"app": "Pro4PM", "ver": "1.7.5", "name": name},
+            "GetConfig": {"switch:2": {"id": 2, "name": f"Pump of {name}"}},
+        }
+        device.send(text(id=number, src="named", result=results.get(method)))
+
+    with dial(server) as device:
+        for _ in range(4):
+            answer("Shed")
+        until(lambda: names(server, "named") == ("Shed", "Pump of Shed"))
+        event = {"component": "switch:2", "event": "config_changed", "cfg_rev": 12}
+        device.send(text(src="named", method="NotifyEvent", params={"events": [event]}))
+        while names(server, "named") != ("Well", "Pump of Well"):
+            answer("Well")

@@ -48,6 +48,11 @@ class Talk:
             self.says(*self.status, full=True)
         self._ask(self.questions.next(T0 + self.second))
 
+    def changes(self) -> None:
+        """It says config_changed."""
+        self.questions.config_changed(T0 + self.second)
+        self._ask(self.questions.next(T0 + self.second))
+
     def _ask(self, request: str | None) -> None:
         if request:
             number = NUMBERS[request]
@@ -213,6 +218,43 @@ def test_rule_4_a_channel_that_a_full_status_leaves_out_is_not_waited_for_until_
     assert talk.of(STATUS) == [580 + 65]
 
 
+def test_rule_5_names_are_asked_for_again_when_they_may_have_changed() -> None:
+    talk = Talk(RELAY)
+    talk.until(5)
+    talk.asked.clear()
+    talk.changes()
+    assert talk.asked == [(5, INFO), (5, CONFIG)]
+    talk.until(3600)
+    assert talk.asked == [(5, INFO), (5, CONFIG)]
+
+
+def test_rule_5_a_flood_of_changes_is_one_question_a_minute_and_the_last_one_counts() -> None:
+    talk = Talk(RELAY)
+    talk.asked.clear()
+    for second in range(100, 301):
+        talk.until(second)
+        for _ in range(50):
+            talk.changes()
+    talk.until(3600)
+    assert talk.of(CONFIG) == [100, 160, 220, 280, 340]
+    assert talk.of(INFO) == talk.of(CONFIG)
+
+
+def test_rule_5_a_change_while_the_names_are_on_their_way_is_asked_for_again() -> None:
+    talk = Talk(RELAY)
+    talk.until(100)
+    talk.asked.clear()
+    talk.answers = ()
+    talk.changes()
+    talk.until(102)
+    talk.answer(INFO)
+    talk.changes()
+    talk.answer(CONFIG)
+    talk.answers = (INFO, CONFIG)
+    talk.until(300)
+    assert talk.asked == [(100, INFO), (102, CONFIG), (160, INFO), (160, CONFIG)]
+
+
 def test_a_device_that_is_let_in_is_asked_everything_in_the_next_round() -> None:
     talk = Talk(RELAY)
     talk.until(500)
@@ -242,6 +284,7 @@ STEPS = st.one_of(
     st.tuples(st.just("answer"), st.integers(1, 5)),
     st.tuples(st.just("says"), st.sampled_from([(PUMPING,), (LAMP,), (RELAY,), (PUMPING, LAMP)])),
     st.tuples(st.just("full"), st.sampled_from([(PUMPING,), (RELAY,), (PUMPING, LAMP), ()])),
+    st.tuples(st.just("changes"), st.none()),
     st.tuples(st.just("let in"), st.none()),
 )
 
@@ -261,6 +304,8 @@ def test_whatever_comes_one_is_in_flight_and_no_meter_is_forgotten(
         elif what == "answer":
             in_flight = 0 if value == in_flight else in_flight
             talk.answer(value)
+        elif what == "changes":
+            talk.changes()
         elif what == "let in":
             talk.questions.want_all()
         else:
