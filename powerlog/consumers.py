@@ -18,6 +18,7 @@ from powerlog.entry.presence import arrive, depart
 from powerlog.entry.traffic import traffic
 from powerlog.questions import Questions
 from powerlog.sampler import Sampler
+from powerlog.storage.device_rows import SILENT_S
 from powerlog.storage.registry import registry
 from powerlog.writer import row_writer
 
@@ -58,6 +59,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         except protocol.FrameError as exc:
             return self.peer.reject(exc, message.get("text") or message.get("bytes") or "")
         peer = self.peer
+        if now - peer.heard_at > SILENT_S and self.began:
+            registry.was_silent(peer.device_id, peer.heard_at, now)
         peer.heard_at = now
         passes = peer.passes(frame)
         if passes and not self.began:

@@ -3,7 +3,9 @@
 The promise: nothing here waits for the database, and no frame asks it. A thread brings what was
 learned into `devices`, `channels` and `silences`, within seconds while the database is there, and
 reads what staff have set for single channels every ten. While the database is away the newest of
-each device is kept, of devices that have gone up to MAX_GONE.
+each device is kept, of devices that have gone up to MAX_GONE. More than SILENT_S between two frames
+of a device is a silence, on one connection or over several. It is noted with the second frame, so
+nothing that happens after it loses it.
 """
 
 import threading
@@ -40,6 +42,7 @@ class Registry:
         self.own: Mapping[Meter, Own] = {}
         self._here: dict[str, Facts] = {}
         self._news: dict[str, Facts] = {}  # not yet in the database
+        self._storing: dict[str, Facts] = {}  # on their way into it
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,7 +62,8 @@ class Registry:
     def met(self, device_id: str, peer: Peer) -> None:
         """The device has begun to speak on this connection."""
         with self._lock:
-            facts = Facts(device_id, peer, self._news.get(device_id))
+            before = self._news.get(device_id) or self._storing.get(device_id)
+            facts = Facts(device_id, peer, before)
             self._here[device_id] = self._news[device_id] = facts
 
     def learn(self, device_id: str, about: About | None) -> None:
@@ -74,6 +78,13 @@ class Registry:
         with self._lock:
             if facts := self._here.get(device_id):
                 facts.meters |= dict.fromkeys(channels)
+                self._news[device_id] = facts
+
+    def was_silent(self, device_id: str, since: float, until: float) -> None:
+        """Note the time between two frames of a device, if it is more than SILENT_S."""
+        with self._lock:
+            if facts := self._here.get(device_id):
+                facts.was_silent(since, until)
                 self._news[device_id] = facts
 
     def gone(self, device_id: str) -> None:
@@ -111,7 +122,10 @@ class Registry:
             # The writer says that the database is away; here all is tried again.
             connections[WRITER].close()
             with self._lock:
-                self._news = {facts.device_id: facts for facts in news} | self._news
+                self._news, self._storing = self._storing | self._news, {}
+            return
+        with self._lock:
+            self._storing = {}
 
     def _reload_doors(self) -> None:
         if admission.replace(read()):
@@ -124,6 +138,7 @@ class Registry:
             if now - self._heard_at >= max(HEARD_S, len(self._here) / HEARD_A_SECOND):
                 self._heard_at = now
                 news = {key: each for key, each in self._here.items() if each.note()} | news
+            self._storing = news
         return list(news.values())
 
 
