@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ def speaks(registry: Registry, heard: Peer, at_s: float) -> None:
     if T0 + at_s - heard.heard_at > device_rows.SILENT_S:
         registry.was_silent(PUMP, heard.heard_at, T0 + at_s)
     heard.heard_at = T0 + at_s
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.SPOOL_DIR = tmp_path / "spool"
+    return settings.SPOOL_DIR
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 of every message, and both databases."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 from websockets.sync.client import ClientConnection
 
+from .databases import set_up
 from .frames import T0, delta, meter
 from .knocking import dial
+from .postgres import Postgres
 from .servers import Server, daphne, running, until
 
 APPLICATION = "tests.timed_asgi:application"
@@ -87,3 +90,28 @@ def test_a_silence_from_one_process_to_the_next(
         says(device, 300)
         between = [(0, 140), (140, 300)] if how == signal.SIGTERM else [(0, 300)]
         until(lambda: silences(second) == between)
+
+
+@pytest.mark.parametrize("how", [Postgres.stop, Postgres.freeze])
+def test_silences_while_the_database_is_away_over_a_restart(
+    postgres: Postgres,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path: Path,
+    how: Callable[[Postgres], None],
+) -> None:
+    postgres.start()
+    with django_db_blocker.unblock():
+        set_up(postgres.url)
+    with running(daphne(postgres.url, tmp_path, APPLICATION)) as first, dial(first) as device:
+        says(device, 0)
+        until(lambda: first.devices())
+        how(postgres)
+        says(device, 140, *range(200, 2000, 100))
+        until(lambda: first.status()["frames"] == "20")
+        assert first.stop() == 0
+    with running(daphne(postgres.url, tmp_path, APPLICATION)) as second, dial(second) as device:
+        says(device, 2200)
+        until(lambda: second.status()["frames"] == "1")
+        postgres.thaw() if how == Postgres.freeze else postgres.start()
+        until(lambda: silences(second) == [(0, 140), (1900, 2200)])
+        until(lambda: not list((tmp_path / "spool").glob("seen-*")))
