@@ -19,6 +19,7 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
+from powerlog.asking import asker
 from powerlog.entry import farewell, limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
@@ -61,6 +62,7 @@ connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)
+reactor.addSystemEventTrigger("before", "startup", partial(asker.start, reactor.callLater))
 reactor.addSystemEventTrigger("after", "shutdown", end)
 # What the start has made stays to the end. To look through it for garbage again and again would
 # keep every device waiting for a twentieth of a second each time, and the end as well.

@@ -20,18 +20,21 @@ import msgspec
 from powerlog.core import about, switches
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
+# Each request has its id, however often it is sent: an answer, early or late, is to that question.
+STATUS, INFO, CONFIG = 2, 3, 4
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.
 BOOTSTRAP = (
     '{"id":1,"src":"collector","method":"NotifyStatus","params":{"enable":true}}',
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
-# What to ask after that, by its id, one at a time, each when the one before has been answered.
+# What to ask after that; when, questions.py says.
 REQUESTS = {
-    3: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
-    4: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
+    INFO: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
+    CONFIG: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
 }
-_ABOUT = {3: about.device_info, 4: about.config}
+_ABOUT = {INFO: about.device_info, CONFIG: about.config}
+CONFIG_CHANGED = "config_changed"
 MAX_DEVICE_ID = 100
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
@@ -70,7 +73,9 @@ def parse_any(text: str) -> Frame:
     if isinstance(message.method, str):
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
-        return Frame(device_id)
+        # Gateways send many events: nearly all of them cost no more than the look for this word.
+        changed = CONFIG_CHANGED in text and _config_changed(message)
+        return Frame(device_id, config_changed=changed)
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
     return _answer(device_id, message)
@@ -84,7 +89,17 @@ def _answer(device_id: str, message: _Message) -> Frame:
         return Frame(device_id, answers=number, about=_ABOUT[number](message.result))
     # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
     readings = _readings(message.result)
-    return Frame(device_id, full=bool(readings) and number == 2, readings=readings, answers=number)
+    full = bool(readings) and number == STATUS
+    return Frame(device_id, full=full, readings=readings, answers=number)
+
+
+def _config_changed(message: _Message) -> bool:
+    events = message.params.get("events") if isinstance(message.params, dict) else None
+    return (
+        message.method == "NotifyEvent"
+        and isinstance(events, list)
+        and any(isinstance(each, dict) and each.get("event") == CONFIG_CHANGED for each in events)
+    )
 
 
 def _check(device_id: str) -> None:

@@ -20,6 +20,7 @@ CORE = {
     "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
     | {"powerlog.core.plausible"},
     "core/gaps": {"powerlog.core.channel", "powerlog.core.days", "powerlog.core.frame"},
+    "questions": {"collections.abc", "typing", "powerlog.core.frame", "powerlog.protocol"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
     | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.plausible"}
     | {"powerlog.core.runs"},
@@ -45,7 +46,8 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.sampler, powerlog.simulated.demo, powerlog.truth.score\n"
+        "import powerlog.questions, powerlog.sampler\n"
+        "import powerlog.simulated.demo, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

@@ -71,6 +71,10 @@ class Peer:
         if not waiting_room.hear(self, frame):
             self._refuse(NOT_ALLOWED, FULL)
 
+    def may_speak(self) -> bool:
+        """Return whether staff let it in now; passes() is for its frames."""
+        return not admission.objection(self.device_id or "", self._key, self._held)
+
     def has_to_go(self) -> int:
         """The code to close with, or 0: it may stay."""
         why = self._objection()

@@ -56,7 +56,8 @@ Channels = tuple[list[str], dict[str, str] | None]  # that meter, and the names 
 class Facts:
     """One device on its live connection. silences are (since, until) in Unix seconds.
 
-    For the event loop and the registry's thread; nothing is read here that is not whole.
+    before is what was known of its last connection and may not be in the database yet. For the
+    event loop and the registry's thread; nothing is read here that is not whole.
     """
 
     def __init__(self, device_id: str, peer: Peer, before: "Facts | None" = None) -> None:
@@ -64,8 +65,10 @@ class Facts:
         self.about = before.about if before else About()
         self.meters: dict[str, None] = before.meters if before else {}
         self.silences: list[tuple[float, float]] = before.silences if before else []
+        if before:
+            self.was_silent(before.peer.heard_at, peer.heard_at)
         self.since = before.since if before else peer.heard_at
-        self.noted_at = before.peer.heard_at if before else peer.heard_at
+        self.noted_at = peer.heard_at
         self.stored = before is not None and before.stored
         self._told: Channels = ([], None)
         self._told_at = 0.0
@@ -89,11 +92,14 @@ class Facts:
         self._told, self._told_at = channels, now
 
     def note(self) -> bool:
-        """Whether it was heard since it was noted last; if that is long ago, it was silent."""
+        """Return whether it was heard since the last call."""
         before, self.noted_at = self.noted_at, self.peer.heard_at
-        if self.noted_at - before > SILENT_S:
-            self.silences.append((before, self.noted_at))
         return before != self.noted_at
+
+    def was_silent(self, since: float, until: float) -> None:
+        """Note the time between two frames, if it is a silence."""
+        if until - since > SILENT_S:
+            self.silences.append((since, until))
 
 
 def store_facts(facts: Sequence[Facts]) -> None:
@@ -102,17 +108,21 @@ def store_facts(facts: Sequence[Facts]) -> None:
     for part in batched(ordered, DEVICES_AT_ONCE):
         now = time.time()
         channels = [(each, due) for each in part if (due := each.channels(now))]
+        silences = [(each, tuple(each.silences)) for each in part]
         with transaction.atomic(using=WRITER):
-            _store_silences(part)
+            _store_silences(part, silences)
             _store_devices(part)
             _store_channels(channels)
-        for each in part:
-            each.silences, each.stored = [], True
+        for each, stored in silences:
+            del each.silences[: len(stored)]  # more may have come meanwhile
+            each.stored = True
         for each, told in channels:
             each.told(told, now)
 
 
-def _store_silences(part: Sequence[Facts]) -> None:
+def _store_silences(
+    part: Sequence[Facts], silences: Sequence[tuple[Facts, Sequence[tuple[float, float]]]]
+) -> None:
     arrived = {each.device_id: each.since for each in part if not each.stored}
     seen = Device.objects.using(WRITER).filter(device_id__in=arrived)
     spans = [
@@ -120,9 +130,9 @@ def _store_silences(part: Sequence[Facts]) -> None:
         for device_id, last in seen.values_list("device_id", "last_seen_at")
         if arrived[device_id] - last.timestamp() > SILENT_S
     ]
-    spans += [(each.device_id, *span) for each in part for span in each.silences]
-    silences = [Silence(device_id=d, since=moment(s), until=moment(u)) for d, s, u in spans]
-    Silence.objects.using(WRITER).bulk_create(silences, ignore_conflicts=True)
+    spans += [(each.device_id, *span) for each, known in silences for span in known]
+    records = [Silence(device_id=d, since=moment(s), until=moment(u)) for d, s, u in spans]
+    Silence.objects.using(WRITER).bulk_create(records, ignore_conflicts=True)
 
 
 def _store_devices(part: Sequence[Facts]) -> None:
