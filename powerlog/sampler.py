@@ -57,12 +57,12 @@ answers with what each of them makes due: Samples (rows) and Runs.
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
-    share by its own power and time. No more than ten runs of a channel start in a minute: the
-    tenth goes on through what follows in it, ends where that ends, and bears the number of its
-    starts. No more than twenty ended runs wait for the counter; those before them keep the energy
-    of their power and time. A run whose power becomes unknown (1) ends at that moment, as lost
-    contact; one whose channel a full status leaves out, at its last reading, as lost contact. A
-    run is told when it starts and ends, when the counter speaks for the first time after either
+    share by its own power and time. No more than thirty runs of a channel start in a minute: the
+    last of them goes on through what follows in it, ends where that ends, and bears the number of
+    its starts. No more than sixty ended runs wait for the counter; those before them keep the
+    energy of their power and time. A run whose power becomes unknown (1) ends at that moment, as
+    lost contact; one whose channel a full status leaves out, at its last reading, as lost contact.
+    A run is told when it starts and ends, when the counter speaks for the first time after either
     or starts anew (at most once a minute), when the connection ends (8), and when it has passed a
     local midnight, with what it had used until then: a day's energy.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not

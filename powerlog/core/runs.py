@@ -15,9 +15,9 @@ from powerlog.core.plausible import most_wh
 
 End = Literal["", "stopped", "lost contact"]
 
-# Rule 12. No load is switched on more often for good; a relay that chatters, or a caller that wants
-# to fill the table, would make thousands of runs a minute.
-STARTS_A_MINUTE = 10
+# Rule 12. No load is switched on more often than every two seconds for good; a relay that chatters,
+# or a caller that wants to fill the table, would make thousands of runs a minute.
+STARTS_A_MINUTE = 30
 # So many ended runs wait for the counter, which speaks about once a minute. Those before them keep
 # the energy of their power and time.
 UNSETTLED_AT_MOST = 2 * STARTS_A_MINUTE
