@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "core/days": {"collections.abc", "datetime", "zoneinfo"},
+    "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
     "core/about": {"typing", "msgspec"},
     "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
