@@ -69,8 +69,9 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             await asker.follow(self, frame, now)
         if not passes:
             return await self.close(peer.refused) if peer.refused else asker.waiting.add(self)
-        if frame.full or not frame.readings:
+        if frame.full or frame.texts or not frame.readings:
             traffic.heard(frame)
+            peer.note_texts(frame.texts)
         self.sampler.own = registry.own
         new = self.sampler.strangers(frame)
         self.questions.heard(frame, now, new)
