@@ -72,6 +72,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         if frame.full or frame.texts or not frame.readings:
             traffic.heard(frame)
             peer.note_texts(frame.texts)
+            registry.powers(frame)
         self.sampler.own = registry.own
         new = self.sampler.strangers(frame)
         self.questions.heard(frame, now, new)
@@ -81,6 +82,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             if new or (not self.recalled and (frame.readings or frame.full)):
                 self.recalled = True
                 registry.meters(frame.device_id, new)
+                registry.powers(frame)
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
                 untold = partial(self.sampler.last_words, frame, now)
                 for past in await row_writer.past(frame.device_id, new, untold):
