@@ -69,8 +69,10 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             await asker.follow(self, frame, now)
         if not passes:
             return await self.close(peer.refused) if peer.refused else asker.waiting.add(self)
-        if frame.full or not frame.readings:
+        if frame.full or frame.texts or not frame.readings:
             traffic.heard(frame)
+            peer.note_texts(frame.texts)
+            registry.powers(frame)
         self.sampler.own = registry.own
         new = self.sampler.strangers(frame)
         self.questions.heard(frame, now, new)
@@ -80,6 +82,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             if new or (not self.recalled and (frame.readings or frame.full)):
                 self.recalled = True
                 registry.meters(frame.device_id, new)
+                registry.powers(frame)
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
                 untold = partial(self.sampler.last_words, frame, now)
                 for past in await row_writer.past(frame.device_id, new, untold):

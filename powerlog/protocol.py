@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from powerlog.core import about, switches
+from powerlog.core import about, switches, texts
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
 # Each request has its id, however often it is sent: an answer, early or late, is to that question.
@@ -54,6 +54,10 @@ class _Message(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Message)
 
 
+class _TextError(Exception):
+    """A value is a text where the protocol has a number."""
+
+
 def parse(text: str) -> Frame:
     """The Frame that this message is. Raises FrameError, and nothing else, where it is none."""
     frame = switches.parse(text)
@@ -66,6 +70,17 @@ def parse(text: str) -> Frame:
 def parse_any(text: str) -> Frame:
     """The same, of whatever shape it is. Raises FrameError."""
     message = _decode(text)
+    try:
+        return _frame(message, text)
+    except _TextError:  # so seldom that such a message may be read twice
+        names: list[str] = []
+        params = texts.without_texts(message.params, names)
+        result = texts.without_texts(message.result, names)
+        frame = _frame(msgspec.structs.replace(message, params=params, result=result), text)
+        return msgspec.structs.replace(frame, texts=tuple(names))
+
+
+def _frame(message: _Message, text: str) -> Frame:
     device_id = message.src
     if not isinstance(device_id, str):
         raise FrameError("src is missing or not a string")
@@ -263,6 +278,8 @@ def _is_null(component: dict[str, Any], name: str) -> bool | None:
 def _number(value: Any) -> float | None:
     """A number that a meter can mean, or None: null, text, true, NaN and infinity are none."""
     if type(value) is not float and type(value) is not int:  # a bool is an int, but no number
+        if type(value) is str:
+            raise _TextError
         return None
     try:
         number = float(value)

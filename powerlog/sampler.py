@@ -135,6 +135,12 @@ class Sampler:
             for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
         ]
 
+    def known(self, device_id: str) -> list[tuple[Channel, float]]:
+        """A device's channels and their thresholds in W, as they are; for any thread to read."""
+        device = self._devices.get(device_id)
+        channels = list(device.channels.values()) if device else []
+        return [(channel, self._threshold_w(channel)) for channel in channels]
+
     def last_words(self, frame: Frame, now: float, known: Iterable[Past]) -> list[Due]:
         """Rule 8: what is due where all ends with a frame that has waited for the past so far."""
         for past in known:

@@ -9,12 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "core/days": {"collections.abc", "datetime", "zoneinfo"},
+    "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
     "core/about": {"typing", "msgspec"},
     "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
+    "core/texts": {"typing"},
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
-    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
+    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches, texts
     "core/runs": {"collections.abc", "typing", "msgspec", "powerlog.core.plausible"},
     "core/plausible": set(),
     "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}

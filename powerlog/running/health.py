@@ -34,6 +34,7 @@ class Health(msgspec.Struct):
     frames: int
     kinds: dict[str, int]
     bad_frames: dict[str, int]
+    texts: int
     refused: dict[str, int]
     written: int
     by_source: dict[str, int]
@@ -66,6 +67,7 @@ def own(place: str = "1") -> Health:
         traffic.frames,
         traffic.kinds,
         dict(traffic.rejected),
+        traffic.texts,
         dict(traffic.refused),
         row_writer.written,
         dict(row_writer.accepted),
@@ -103,6 +105,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "frames": sum(each.frames for each in all_of_them),
         "bad frames": _by_reason(each.bad_frames for each in all_of_them),
         "frames not UTF-8": sum(each.not_utf8 for each in all_of_them),
+        **_if_any("values that are text", sum(each.texts for each in all_of_them)),
         "refused": _by_reason(each.refused for each in all_of_them),
         "rows written": sum(each.written for each in all_of_them),
         "rows waiting": sum(each.waiting for each in all_of_them),

@@ -63,6 +63,8 @@ class Figures:
         yield self._counter(
             "frames_not_utf8", "Messages taken with U+FFFD for what is not UTF-8.", "not_utf8"
         )
+        text = "Numbers of devices that came as texts, and were not taken."
+        yield self._counter("values_as_text", text, "texts")
         by_word = {
             "frames": ("kind", "Messages of devices.", "kinds"),
             "frames_rejected": ("reason", "Messages that were none.", "bad_frames"),

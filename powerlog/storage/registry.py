@@ -17,9 +17,11 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from powerlog.core.about import About
 from powerlog.core.channel import Own
+from powerlog.core.frame import Frame
 from powerlog.entry.admission import admission, keep, kept, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.sampler import Sampler
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
 from powerlog.storage.seen import SeenFiles
@@ -65,11 +67,11 @@ class Registry:
             if self._thread.is_alive():  # the database hangs
                 self._files.keep(self._unstored())
 
-    def met(self, device_id: str, peer: Peer) -> None:
-        """The device has begun to speak on this connection."""
+    def met(self, device_id: str, peer: Peer, sampler: Sampler | None = None) -> None:
+        """The device has begun to speak on this connection; sampler is what it knows of it."""
         with self._lock:
             before = self._news.get(device_id) or self._storing.get(device_id)
-            facts = Facts(device_id, peer, before)
+            facts = Facts(device_id, peer, before, sampler)
             self._here[device_id] = self._news[device_id] = facts
 
     def learn(self, device_id: str, about: About | None) -> None:
@@ -93,11 +95,23 @@ class Registry:
                 facts.was_silent(since, until)
                 self._news[device_id] = facts
 
+    def powers(self, frame: Frame) -> None:
+        """Which channels have a meter: it reports a power of them, be it 0 W or null."""
+        powered = {
+            each.channel for each in frame.readings if each.apower_w is not None or each.power_lost
+        }
+        if not powered:
+            return
+        with self._lock:
+            if facts := self._here.get(frame.device_id):
+                facts.powered |= powered & facts.meters.keys()
+                self._news[frame.device_id] = facts
+
     def gone(self, device_id: str) -> None:
         """The connection has ended on which it spoke last."""
         with self._lock:
             if facts := self._here.pop(device_id, None):
-                facts.connected = False
+                facts.leave()
                 self._news[device_id] = facts
                 self._forget_oldest()
 
