@@ -116,6 +116,8 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", "*", words, "host names with commas betwee
 DATABASES = databases(
     env.str("DATABASE_URL", default="") or f"sqlite:///{writable_data_dir()}/collector.sqlite3"
 )
+# Checked where it is used: a later version may refuse what was good at the first start.
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
 BEHIND_PROXY = read("BEHIND_PROXY", "off", boolean, "on or off")
 WS_TOKEN = secret("WS_TOKEN")
 ADMISSION = read("ADMISSION", "open", admission, "open or approve")
