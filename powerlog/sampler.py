@@ -147,6 +147,10 @@ class Sampler:
             self.restore(past)
         return self.feed(frame, now) + self.leave()
 
+    def device(self, device_id: str) -> Device | None:
+        """What is known of this device, if it has reported a channel; to be read alone."""
+        return self._devices.get(device_id)
+
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.
 
@@ -233,10 +237,14 @@ class Sampler:
         """Rule 2: when the frame's readings happened, Unix seconds."""
         if ts is None:
             return now + device.clock_offset_s
-        trusted = abs(ts - now) <= self._rules.clock_tolerance_s
-        device.clock_offset_s = ts - now if trusted else 0.0
-        device.clock_refused = not trusted
-        return ts if trusted else now
+        if abs(ts - now) <= self._rules.clock_tolerance_s:
+            device.clock_offset_s = ts - now
+            device.clock_refused = False
+            return ts
+        device.clock_offset_s = 0.0
+        device.clock_refused = True
+        device.refused = ts, now
+        return now
 
     def _forget_missing(self, device: Device, frame: Frame, due: list[Due]) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""

@@ -43,6 +43,17 @@ def test_what_is_typed_into_a_shell_is_one_that_it_understands(number: int) -> N
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_process_that_needs_too_much_memory_ends_alone() -> None:
+    text = (ROOT / "docs/collector.service").read_text()
+    unit = dict(
+        line.split("=", 1) for line in text.splitlines() if re.match("[A-Z][A-Za-z]+=", line)
+    )
+    assert re.fullmatch("[0-9]+G", unit["MemoryMax"])
+    assert unit["MemorySwapMax"] == "0", "a collector that swaps keeps its devices waiting"
+    assert unit["OOMPolicy"] == "continue", "else systemd stops the other processes as well"
+    assert unit["Restart"] == "always"
+
+
 def test_no_command_makes_the_name_of_a_database_out_of_the_url_or_shows_its_password() -> None:
     assert all("$DATABASE_URL" not in each and "${DATABASE_URL" not in each for each in SHELL)
 

@@ -290,12 +290,14 @@ class Channel(msgspec.Struct, gc=False):
 class Device(msgspec.Struct):
     """One device's channels, and how far its clock is ahead of the collector's (rule 2).
 
-    clock_refused: its last ts was not believed. For rule 14: since when it has spoken without a
-    pause, and when its channels are to be looked at again, Unix seconds.
+    clock_refused: its last ts was not believed; refused has that ts and when it was received. For
+    rule 14: since when it has spoken without a pause, and when its channels are to be looked at
+    again, Unix seconds.
     """
 
     channels: dict[str, Channel] = {}  # msgspec copies a mutable default
     clock_offset_s: float = 0.0
     clock_refused: bool = False
+    refused: tuple[float, float] = (0.0, 0.0)
     speaks_since: float = 0.0
     look_at: float = 0.0

@@ -12,6 +12,7 @@ import msgspec
 
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running.clocks import Clocks, clock_watch, fault, total
 from powerlog.storage.upkeep import upkeep
 from powerlog.writer import SLOW_S, row_writer
 
@@ -52,6 +53,7 @@ class Health(msgspec.Struct):
     last_write_at: float | None
     data: str | None = None
     not_utf8: int = 0
+    clocks: Clocks = Clocks()
 
 
 def own(place: str = "1") -> Health:
@@ -85,6 +87,7 @@ def own(place: str = "1") -> Health:
         row_writer.last_write_at,
         upkeep.data,
         traffic.not_utf8,
+        clock_watch.seen,
     )
 
 
@@ -113,6 +116,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "rows lost": sum(each.lost for each in all_of_them),
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
+        **_if_any("clocks", fault(total([each.clocks for each in all_of_them])).text),
     }
     if data := next(filter(None, (each.data for each in all_of_them)), None):
         sums["data"] = data  # all write into the same database
@@ -122,8 +126,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
     return sums | {"processes": f"{len(all_of_them)} of {expected}"} | each_by_itself
 
 
-def _if_any(name: str, count: int) -> dict[str, object]:
-    return {name: count} if count else {}
+def _if_any(name: str, found: int | str) -> dict[str, object]:
+    return {name: found} if found else {}
 
 
 def _one(each: Health) -> str:
