@@ -11,7 +11,7 @@ from django.core.management import call_command
 from powerlog.core.frame import Frame
 from powerlog.core.runs import Run
 from powerlog.sampler import Due, Rules, Sample, Sampler
-from powerlog.truth.judge import Score
+from powerlog.truth.findings import Score
 from powerlog.truth.lives import Life
 from powerlog.truth.score import ALL, judge, play
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from powerlog.protocol import parse
-from powerlog.truth.curves import LOADS, Counter, Curve, Step, overlap_s
+from powerlog.truth.counters import Counter
+from powerlog.truth.curves import LOADS, Curve, Step, overlap_s
 from powerlog.truth.lives import FIRMWARES, KIND_WEIGHTS, Life, Message
 
 HOURS = 1.5

@@ -1,10 +1,17 @@
 """Made-up lives of devices, of which the truth is known to the second, and how right the rules are.
 
-    curves   what is true: power, counters, and what happens to a device
-    voice    how a device of some kind and firmware says it
+    curves   what is drawn, to the second
+    counters what a device counts of it, and forgets
+    mishaps  what happens to a device and its line
+    wiring   what is wired to its channels
+    words    how a firmware words what it measures and counts
+    voice    when a device says what
     lives    a whole life, drawn from a seed: the messages, and when they are received
     score    a life played through the rules
+    hearing  what a reader of its messages knows of a channel
     judge    what came of it against the truth
+    energy   how much a run may claim to have used
+    findings what the judge finds
 
 Pure, all of it, like the core that it tries.
 """

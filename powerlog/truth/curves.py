@@ -1,23 +1,21 @@
-"""What is really true of a device for some hours, drawn from a seed: power, counters and mishaps.
+"""What is really drawn from and returned to the grid for some hours, drawn from a seed.
 
 Pure: no clock, no frames; times are Unix seconds by the device's own clock. Power is a step
-function known for every moment, a counter is its integral less what the device forgot. What a
-device says of all this is in lives.py, how well the rules of sampling find it out in score.py.
+function known for every moment. counters.py adds it up, voice.py has what a device says of it,
+score.py how well the rules of sampling find it out.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from random import Random
 from typing import NamedTuple
 
 MINUTE_S = 60
 NOMINAL_V = 230
-QUANTUM_WH = 0.213298  # in which some devices count a small load
 SETTLE_S = 240  # at its end a device is connected and all its loads are off
 SHORTEST_STEP_S = 2.0
-SAVED_EVERY_S = 30
 
 
 class Step(NamedTuple):
@@ -106,49 +104,6 @@ def total(curves: list[Curve]) -> Curve:
     )
 
 
-class Counter:
-    """A device's cumulative counter: an energy since the beginning, less what was forgotten."""
-
-    def __init__(
-        self, energy_wh: Callable[[float], float], base_wh: float, quantum_wh: float = 0.0
-    ) -> None:
-        self.resets: list[float] = []
-        self._energy_wh, self._base_wh, self._quantum_wh = energy_wh, base_wh, quantum_wh
-        self._forgotten: list[tuple[float, float]] = []
-
-    def at(self, ts: float) -> float:
-        """What it shows at this moment, Wh."""
-        return round(self._base_wh + self._counted_wh(ts) - self.forgotten_wh(0.0, ts), 3)
-
-    def mwh(self, since: float, until: float) -> float:
-        """What it counts in this time; forgetting does not touch that."""
-        return max(0.0, round((self._counted_wh(until) - self._counted_wh(since)) * 1000, 3))
-
-    def reset(self, ts: float) -> None:
-        self._forgotten.append((ts, self.at(ts)))
-        self.resets.append(ts)
-
-    def step_back(self, ts: float, seconds: float) -> None:
-        """A crash: what was counted in the last seconds was not yet saved."""
-        since = max(ts - seconds, *(at for at, _ in self._forgotten), 0.0)
-        self._forgotten.append((ts, self._counted_wh(ts) - self._counted_wh(since)))
-
-    def forgotten_wh(self, since: float, until: float) -> float:
-        """What it lost in this time by crashes and resets."""
-        return sum(wh for at, wh in self._forgotten if since < at <= until)
-
-    def stepped_back_wh(self, since: float, until: float) -> float:
-        """What it lost in this time by crashes alone."""
-        crashes = ((at, wh) for at, wh in self._forgotten if at not in self.resets)
-        return sum(wh for at, wh in crashes if since < at <= until)
-
-    def _counted_wh(self, ts: float) -> float:
-        energy_wh = self._energy_wh(ts)
-        if not self._quantum_wh:
-            return energy_wh
-        return math.floor(energy_wh / self._quantum_wh) * self._quantum_wh
-
-
 class Load(NamedTuple):
     """What can be wired to a channel; the ranges are drawn from evenly, times logarithmically."""
 
@@ -200,80 +155,3 @@ def _wobble(chance: Random, load: Load, watts: float, at: float, until: float) -
 
 def log_uniform(chance: Random, low: float, high: float) -> float:
     return math.exp(chance.uniform(math.log(low), math.log(high)))
-
-
-class Connection(NamedTuple):
-    """A stretch in which the device is heard. Before synced it knows no time but its uptime."""
-
-    start: float
-    end: float
-    booted: float
-    synced: float
-
-
-class Mishaps(NamedTuple):
-    """What happens to a device. Stretches of time do not overlap."""
-
-    connections: list[Connection]
-    outages: list[tuple[float, float]]  # without power
-    stalls: list[tuple[float, float]]  # what is sent in this time arrives at its end
-    resets: list[float]
-    clock_ahead_s: float = 0.0
-    doubled: float = 0.0  # the part of the frames that come twice
-
-    def befall(self, counter: Counter) -> None:
-        """The counter's share of them."""
-        # How long before it failed a device last saved its counters is as good as chance.
-        crashes = [(off, off % SAVED_EVERY_S) for off, _ in self.outages]
-        for ts, lost_s in sorted([*crashes, *((ts, 0.0) for ts in self.resets)]):
-            if lost_s:
-                counter.step_back(ts, lost_s)
-            else:
-                counter.reset(ts)
-
-
-def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
-    """Up to a handful of interruptions. A clock that is wrong has no server to set it after a boot,
-    so such a device is spared the power failures; one that never learns the time is spared delays
-    as well, for then nobody could know when its frames were sent."""
-    clock = chance.choices(("right", "wrong", "unset"), (16, 3, 1))[0]
-    booted = start - chance.uniform(10, 1e6)
-    never = math.inf if clock == "unset" else -math.inf
-    connections = [Connection(start, end, booted, never)]
-    outages = []
-    for _ in range(chance.choice((0, 1, 1, 2, 3, 5, 8))):
-        away_s = log_uniform(chance, 5, 10800)
-        last = connections.pop()
-        room_s = end - 2 * SETTLE_S - away_s - last.start
-        if room_s < 20:
-            connections.append(last)
-            continue
-        lost = round(last.start + chance.uniform(10, room_s), 2)
-        connections.append(last._replace(end=lost))
-        if clock == "right" and chance.random() < 0.3:
-            powered = lost + log_uniform(chance, 2, 30)
-            outages.append((lost, powered))
-            back = powered + chance.uniform(3, 6)
-            synced = back + chance.uniform(2, 20)
-            connections.append(Connection(round(back, 2), end, powered, synced))
-        else:
-            connections.append(last._replace(start=round(lost + away_s, 2)))
-    return Mishaps(
-        connections,
-        outages,
-        [] if clock == "unset" else _stalls(chance, connections),
-        [chance.uniform(start, end - SETTLE_S)] if chance.random() < 0.2 else [],
-        chance.uniform(-60, 60) if clock == "wrong" else 0.0,
-        chance.choice((0, 0, 0.05)),
-    )
-
-
-def _stalls(chance: Random, connections: list[Connection]) -> list[tuple[float, float]]:
-    stalls = []
-    for connection in connections:
-        stall_s = log_uniform(chance, 2, 40)
-        first, last = connection.start + 60, connection.end - stall_s - 10
-        if first < last and chance.random() < 0.4:
-            begin = chance.uniform(first, last)
-            stalls.append((begin, begin + stall_s))
-    return stalls

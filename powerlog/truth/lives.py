@@ -12,25 +12,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from powerlog.truth.curves import (
-    LOADS,
-    QUANTUM_WH,
-    SMALL,
-    Connection,
-    Counter,
-    Curve,
-    draw_curve,
-    draw_mishaps,
-    log_uniform,
-    total,
-)
-from powerlog.truth.voice import MODELS, Channel, Device, Utterance
+from powerlog.truth.counters import QUANTUM_WH
+from powerlog.truth.mishaps import Connection, draw_mishaps
+from powerlog.truth.voice import MODELS, Device, Utterance
+from powerlog.truth.wiring import Wiring
+from powerlog.truth.words import Channel, by_minute
 
 FIRST_MINUTE = 1_750_000_020
 FIRMWARES = ((1, 0), (1, 1), (1, 2), (1, 4), (1, 5), (1, 7))
 KIND_WEIGHTS = {"switch": 8, "pm1": 3, "cover": 2, "light": 2, "em1": 3, "em": 3, "relay": 1}
-MOST_CHANNELS = {"switch": 4, "light": 2, "em1": 3, "relay": 0}
-PHASE_LOADS = ("pump", "heater", "lamp")  # their sum never creeps over the threshold
 
 
 class Said(NamedTuple):
@@ -65,7 +55,8 @@ class Life:
         kind = chance.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()))[0]
         firmware = chance.choice(FIRMWARES if kind not in ("em", "em1") else FIRMWARES[3:])
         forgetful = firmware < (1, 6) and chance.random() < 0.5
-        self.channels = {channel.name: channel for channel in self._draw_channels(kind, firmware)}
+        wiring = Wiring(chance, self.mishaps, self.start, self.end)
+        self.channels = {channel.name: channel for channel in wiring.channels(kind, firmware)}
         self.device = Device(kind, firmware, forgetful, self.channels)
         self.device_id = f"{MODELS[kind]}-{seed:012x}"
         self.messages = [
@@ -80,40 +71,6 @@ class Life:
             connection.start + margin_s <= ts <= connection.end - margin_s
             for connection in self.mishaps.connections
         )
-
-    def _draw_channels(self, kind: str, firmware: tuple[int, int]) -> Iterator[Channel]:
-        if kind == "em":
-            phases = [self._draw_load(PHASE_LOADS) for _ in "abc"]
-            for phase, (load, curve) in zip("abc", phases, strict=True):
-                yield self._channel(f"em:0:{phase}", load, curve)
-            yield self._channel("em:0", "total", total([curve for _, curve in phases]))
-            return
-        returns = kind == "em1" or (kind in ("switch", "pm1") and firmware >= (1, 4))
-        loads = [load for load in LOADS if returns or load != "solar"]
-        most = MOST_CHANNELS.get(kind, 1)
-        for number in range(self._chance.randint(min(most, 1), most)):
-            yield self._channel(f"{kind}:{number}", *self._draw_load(loads), returns)
-
-    def _draw_load(self, loads: "list[str] | tuple[str, ...]") -> tuple[str, Curve]:
-        load = self._chance.choice(loads)
-        curve = draw_curve(self._chance, LOADS[load], self.start - 600, self.end)
-        for off, on in self.mishaps.outages:
-            curve = curve.without(off, on)
-        return load, curve
-
-    def _channel(self, name: str, load: str, curve: Curve, returns: bool = False) -> Channel:
-        quantised = load in SMALL and not name.startswith("em") and self._chance.random() < 0.5
-        gross = returns and not name.startswith("em")  # an aenergy counts both directions
-        base_wh = round(log_uniform(self._chance, 3e4, 5e6), 3)
-        counter = Counter(
-            (lambda ts: curve.drawn_wh(ts) + curve.returned_wh(ts)) if gross else curve.drawn_wh,
-            base_wh,
-            QUANTUM_WH if quantised else 0.0,
-        )
-        returned = Counter(curve.returned_wh, base_wh / 7) if returns else None
-        for each in filter(None, (counter, returned)):
-            self.mishaps.befall(each)
-        return Channel(name, load, curve, counter, returned, quantised)
 
     def _heard(self, number: int, connection: Connection) -> Iterator[Message]:
         """What is said on a connection, as it arrives."""
@@ -146,7 +103,7 @@ class Life:
             recorded = range(0)
             counter = self.channels[name].counter
             if said.record and _is_certain(
-                self.channels[name], self.device.by_minute(counter, said.at, connection)
+                self.channels[name], by_minute(counter, said.at, connection, self.device.firmware)
             ):
                 recorded = self.device.recorded(said.at, connection)
             says[name] = Said(known.get(name), recorded)

@@ -12,7 +12,8 @@ from powerlog.core.runs import Run
 from powerlog.protocol import parse
 from powerlog.sampler import Due, Past, Rules, Sample, Sampler
 from powerlog.truth.curves import MINUTE_S
-from powerlog.truth.judge import Finding, Judge, Score
+from powerlog.truth.findings import Finding, Score
+from powerlog.truth.judge import Judge
 from powerlog.truth.lives import Life
 
 ALL = Rules(channels=frozenset({"*"}))

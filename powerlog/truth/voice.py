@@ -6,11 +6,12 @@ full minute, deltas with the fields that moved, and now and then what has nothin
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from powerlog.truth.curves import MINUTE_S, NOMINAL_V, Connection, Counter, Curve, Step
+from powerlog.truth.curves import MINUTE_S
+from powerlog.truth.mishaps import Connection
+from powerlog.truth.words import Channel, Fields, Firmware, energy, measured, recorded, watts_of
 
 REPORTED_MOVE = 0.05  # a smaller relative move of power or current makes no delta
 CHORE_S = 97  # between two frames that have nothing to do with power
@@ -25,18 +26,6 @@ MODELS = {
     "relay": "shellypro3",  # switches without a meter
 }
 SWITCHED = ("switch", "light")
-Fields = dict[str, Any]
-
-
-class Channel(NamedTuple):
-    """A channel and all that is true of it. load is the name of what is wired to it."""
-
-    name: str
-    load: str
-    curve: Curve
-    counter: Counter
-    returned: Counter | None = None
-    quantised: bool = False
 
 
 class Utterance(NamedTuple):
@@ -54,7 +43,7 @@ class Device(NamedTuple):
     """forgetful: before firmware 1.6 a switch may forget the power of the moment it goes off."""
 
     kind: str
-    firmware: tuple[int, int]
+    firmware: Firmware
     forgetful: bool
     channels: dict[str, Channel]
 
@@ -73,9 +62,10 @@ class Device(NamedTuple):
             yield from self._deltas(channel, connection, chance)
             for at in channel.counter.resets:
                 if connection.start < at < connection.end:
-                    energy = self._energy(channel, at, connection)
-                    yield Utterance(at, energy, {channel.name: None}, record=at > connection.synced)
-        for minute in _full_minutes(connection):
+                    counted = energy(channel, at, connection, self.firmware)
+                    record = at > connection.synced
+                    yield Utterance(at, counted, {channel.name: None}, record=record)
+        for minute in connection.full_minutes():
             yield from self._minute(minute, connection, chance)
         yield from self._chores(connection, chance)
 
@@ -83,21 +73,7 @@ class Device(NamedTuple):
         """The complete minutes (ts // 60) that a minute record of this moment tells."""
         if self.separate or at < connection.synced:
             return range(0)
-        newest = self._minute_ts(at) // MINUTE_S
-        if newest == at // MINUTE_S:  # still running, whatever the firmware's age
-            newest -= 1
-        oldest = newest - (2 if self._complete(at) else 1)
-        return range(max(oldest, int(connection.booted // MINUTE_S) + 1), newest + 1)
-
-    def _complete(self, at: float) -> bool:
-        """Whether all three of the numbers are of complete minutes."""
-        return self.firmware >= (1, 2) or self._minute_ts(at) // MINUTE_S < at // MINUTE_S
-
-    def _minute_ts(self, at: float) -> int:
-        if self.firmware >= (1, 2):
-            return int(at // MINUTE_S) * MINUTE_S
-        last = int(at) - 1
-        return last if last % MINUTE_S else last + 1
+        return recorded(at, connection, self.firmware)
 
     def _status(self, connection: Connection, at: float) -> Utterance:
         components: Fields = {
@@ -108,14 +84,14 @@ class Device(NamedTuple):
         if self.kind == "relay":
             components["switch:0"] = {"id": 0, "output": True, "temperature": {"tC": 37.1}}
         for channel in self.channels.values():
-            energy = self._energy(channel, at, connection)
+            counted = energy(channel, at, connection, self.firmware)
             step = channel.curve.at(at)
             if self.kind in SWITCHED:
                 components[channel.name] = {"output": step.watts != 0, "source": "init"}
-            for part in self._measured(channel, step), energy:
+            for part in measured(channel, step), counted:
                 for key, fields in part.items():
                     components.setdefault(key, {}).update(fields)
-        watts = {name: _watts(channel.curve.at(at)) for name, channel in self.channels.items()}
+        watts = {name: watts_of(channel.curve.at(at)) for name, channel in self.channels.items()}
         return Utterance(at, components, watts, record=at >= connection.synced)
 
     def _minute(self, minute: float, connection: Connection, chance: Random) -> Iterator[Utterance]:
@@ -125,17 +101,17 @@ class Device(NamedTuple):
             return
         for channel in self.channels.values():
             step = channel.curve.at(at)
-            measured = self._measured(channel, step) if self._tells_all else {}
-            told = _watts(step) if self._tells_all else None
-            energy = self._energy(channel, at, connection)
+            values = measured(channel, step) if self._tells_all else {}
+            told = watts_of(step) if self._tells_all else None
+            counted = energy(channel, at, connection, self.firmware)
             record = at >= connection.synced and not self.separate
-            if measured and self.separate:
-                yield Utterance(at, measured, {channel.name: told})
-                yield Utterance(at, energy, {channel.name: None})
+            if values and self.separate:
+                yield Utterance(at, values, {channel.name: told})
+                yield Utterance(at, counted, {channel.name: None})
                 continue
-            for key, fields in measured.items():
-                energy[key] = fields | energy[key]
-            yield Utterance(at, energy, {channel.name: told}, record=record)
+            for key, fields in values.items():
+                counted[key] = fields | counted[key]
+            yield Utterance(at, counted, {channel.name: told}, record=record)
 
     @property
     def _tells_all(self) -> bool:
@@ -150,19 +126,19 @@ class Device(NamedTuple):
         for step in channel.curve.between(connection.start, connection.end):
             if self._tells_all and step.at // MINUTE_S > previous.at // MINUTE_S:
                 told = previous
-            fields = self._measured(channel, step)
+            fields = measured(channel, step)
             name, (key,) = channel.name, fields
             if switched and step.watts and not previous.watts:
                 yield Utterance(step.at, {key: {"output": True, "source": "SHC"}}, {name: None})
                 # It says at once that it is on, and a little later what it measures.
                 late = min(step.at + chance.uniform(0.2, 0.8), connection.end - 0.01)
-                yield Utterance(late, fields, {name: _watts(step)})
+                yield Utterance(late, fields, {name: watts_of(step)})
                 told = step
             elif switched and previous.watts and not step.watts:
                 yield self._off(step.at, channel, fields, chance)
                 told = step
             elif _moved(told.watts, step.watts):
-                yield Utterance(step.at, fields, {name: _watts(step)})
+                yield Utterance(step.at, fields, {name: watts_of(step)})
                 told = step
             elif _moved(told.amps, step.amps):
                 current = {
@@ -196,66 +172,6 @@ class Device(NamedTuple):
                     yield Utterance(at, {"wifi": {"rssi": -61}}, {})
             at += chance.uniform(0.5, 1.5) * CHORE_S
 
-    def _measured(self, channel: Channel, step: Step) -> Fields:
-        """The component with what is measured of a channel."""
-        watts, amps = _watts(step), round(step.amps, 3)
-        kind, _, place = channel.name.partition(":")
-        if kind == "em":
-            number, _, phase = place.partition(":")
-            name = phase or "total"
-            fields = {f"{name}_act_power": watts, f"{name}_current": amps}
-            return {f"em:{number}": fields | ({f"{phase}_voltage": NOMINAL_V} if phase else {})}
-        if kind == "em1":
-            return {channel.name: {"act_power": watts, "voltage": NOMINAL_V, "current": amps}}
-        return {channel.name: {"apower": watts, "voltage": NOMINAL_V, "current": amps}}
-
-    def _energy(self, channel: Channel, at: float, connection: Connection) -> Fields:
-        """The component with the counters of a channel."""
-        kind, _, place = channel.name.partition(":")
-        wh = channel.counter.at(at)
-        if kind == "em":
-            number, _, phase = place.partition(":")
-            return {f"emdata:{number}": {f"{phase}_total_act_energy" if phase else "total_act": wh}}
-        if kind == "em1":
-            returned = channel.returned.at(at) if channel.returned else 0.0
-            fields = {"total_act_energy": wh, "total_act_ret_energy": returned}
-            return {f"em1data:{place}": fields}
-        fields = {"aenergy": self._counted(channel.counter, at, connection)}
-        if channel.returned:
-            fields["ret_aenergy"] = self._counted(channel.returned, at, connection)
-        return {channel.name: {"id": 0} | fields}
-
-    def _counted(self, counter: Counter, at: float, connection: Connection) -> Fields:
-        total = {"total": counter.at(at)}
-        if at < connection.synced:
-            return total
-        mwh = self.by_minute(counter, at, connection)
-        return total | {"by_minute": mwh, "minute_ts": self._minute_ts(at)}
-
-    def by_minute(self, counter: Counter, at: float, connection: Connection) -> list[float]:
-        """The minute record of this moment: mWh, the newest first."""
-        newest = self._minute_ts(at) // MINUTE_S
-        if self.firmware >= (1, 2):
-            newest -= 1
-        # It remembers nothing from before it booted.
-        bounds = [max(connection.booted, (newest + n) * MINUTE_S) for n in (1, 0, -1, -2)]
-        bounds[0] = min(at, bounds[0])
-        return [counter.mwh(since, until) for until, since in pairwise(bounds)]
-
-
-def _full_minutes(connection: Connection) -> Iterator[float]:
-    """The full minutes of the device's clock; where that is never set, of its uptime."""
-    origin = connection.booted if connection.synced > connection.end else 0.0
-    since = max(connection.start, min(connection.synced, connection.end) if not origin else 0.0)
-    minute = origin + ((since - origin) // MINUTE_S + 1) * MINUTE_S
-    while minute < connection.end:
-        yield minute
-        minute += MINUTE_S
-
 
 def _moved(told: float, now: float) -> bool:
     return abs(now - told) > REPORTED_MOVE * abs(told)
-
-
-def _watts(step: Step) -> float:
-    return round(step.watts, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from powerlog.truth.judge import Finding, Score
+from powerlog.truth.findings import Finding, Score
 from powerlog.truth.lives import Life
 from powerlog.truth.score import judge, play
 

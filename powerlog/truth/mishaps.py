@@ -1,0 +1,100 @@
+"""What happens to a device and to its line: disconnects, power failures, delays, resets, clocks.
+
+Pure: drawn from a seed, like the curves.
+"""
+
+import math
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from powerlog.truth.counters import Counter
+from powerlog.truth.curves import MINUTE_S, SETTLE_S, log_uniform
+
+SAVED_EVERY_S = 30
+
+
+class Connection(NamedTuple):
+    """A stretch in which the device is heard. Before synced it knows no time but its uptime."""
+
+    start: float
+    end: float
+    booted: float
+    synced: float
+
+    def full_minutes(self) -> Iterator[float]:
+        """The full minutes of the device's clock; where that is never set, of its uptime."""
+        origin = self.booted if self.synced > self.end else 0.0
+        since = max(self.start, min(self.synced, self.end) if not origin else 0.0)
+        minute = origin + ((since - origin) // MINUTE_S + 1) * MINUTE_S
+        while minute < self.end:
+            yield minute
+            minute += MINUTE_S
+
+
+class Mishaps(NamedTuple):
+    """What happens to a device. Stretches of time do not overlap."""
+
+    connections: list[Connection]
+    outages: list[tuple[float, float]]  # without power
+    stalls: list[tuple[float, float]]  # what is sent in this time arrives at its end
+    resets: list[float]
+    clock_ahead_s: float = 0.0
+    doubled: float = 0.0  # the part of the frames that come twice
+
+    def befall(self, counter: Counter) -> None:
+        """The counter's share of them."""
+        # How long before it failed a device last saved its counters is as good as chance.
+        crashes = [(off, off % SAVED_EVERY_S) for off, _ in self.outages]
+        for ts, lost_s in sorted([*crashes, *((ts, 0.0) for ts in self.resets)]):
+            if lost_s:
+                counter.step_back(ts, lost_s)
+            else:
+                counter.reset(ts)
+
+
+def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
+    """Up to a handful of interruptions. A clock that is wrong has no server to set it after a boot,
+    so such a device is spared the power failures; one that never learns the time is spared delays
+    as well, for then nobody could know when its frames were sent."""
+    clock = chance.choices(("right", "wrong", "unset"), (16, 3, 1))[0]
+    booted = start - chance.uniform(10, 1e6)
+    never = math.inf if clock == "unset" else -math.inf
+    connections = [Connection(start, end, booted, never)]
+    outages = []
+    for _ in range(chance.choice((0, 1, 1, 2, 3, 5, 8))):
+        away_s = log_uniform(chance, 5, 10800)
+        last = connections.pop()
+        room_s = end - 2 * SETTLE_S - away_s - last.start
+        if room_s < 20:
+            connections.append(last)
+            continue
+        lost = round(last.start + chance.uniform(10, room_s), 2)
+        connections.append(last._replace(end=lost))
+        if clock == "right" and chance.random() < 0.3:
+            powered = lost + log_uniform(chance, 2, 30)
+            outages.append((lost, powered))
+            back = powered + chance.uniform(3, 6)
+            synced = back + chance.uniform(2, 20)
+            connections.append(Connection(round(back, 2), end, powered, synced))
+        else:
+            connections.append(last._replace(start=round(lost + away_s, 2)))
+    return Mishaps(
+        connections,
+        outages,
+        [] if clock == "unset" else _stalls(chance, connections),
+        [chance.uniform(start, end - SETTLE_S)] if chance.random() < 0.2 else [],
+        chance.uniform(-60, 60) if clock == "wrong" else 0.0,
+        chance.choice((0, 0, 0.05)),
+    )
+
+
+def _stalls(chance: Random, connections: list[Connection]) -> list[tuple[float, float]]:
+    stalls = []
+    for connection in connections:
+        stall_s = log_uniform(chance, 2, 40)
+        first, last = connection.start + 60, connection.end - stall_s - 10
+        if first < last and chance.random() < 0.4:
+            begin = chance.uniform(first, last)
+            stalls.append((begin, begin + stall_s))
+    return stalls
