@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from powerlog.protocol import parse
-from powerlog.truth.counters import Counter
-from powerlog.truth.curves import LOADS, Curve, Step, overlap_s
+from powerlog.truth.counters import Counter, Misread
+from powerlog.truth.curves import LOADS, Curve, Step, overlap_s, without
 from powerlog.truth.lives import FIRMWARES, KIND_WEIGHTS, Life, Message
 
 HOURS = 1.5
@@ -20,6 +20,12 @@ HOURS = 1.5
 def lives() -> list[Life]:
     """Drawn where they are asked for, and not wherever this module is read."""
     return [Life(seed, HOURS) for seed in range(200)]
+
+
+@pytest.fixture(scope="module")
+def calm(lives: list[Life]) -> list[Life]:
+    """Those without a misfortune, of which more holds."""
+    return [life for life in lives if not life.misfortune.kind]
 
 
 def params(message: Message) -> dict[str, Any]:
@@ -90,6 +96,38 @@ def test_a_quantised_counter_rises_in_quanta() -> None:
     assert [counter.at(ts) for ts in (199, 200, 399, 1000)] == [0, 0.2, 0.2, 1.0]
 
 
+def test_a_misread_counter_goes_on_and_one_that_jumps_stays_there() -> None:
+    counter = Counter(lambda ts: ts / 10, 1000)
+    counter.misreads.append(Misread(50, 60, 0.0))
+    counter.leap(100, 500)
+    assert [counter.shows(ts) for ts in (49, 50, 59, 60)] == [1004.9, 0, 0, 1006]
+    assert [counter.shows(ts) for ts in (99, 100, 110)] == [1009.9, 1510, 1511]
+    assert [counter.misleads(ts) for ts in (49, 50, 60, 100)] == [False, True, False, False]
+    assert counter.leaps(99, 100)
+    assert not counter.leaps(100, 200)
+    assert counter.mwh(40, 110) == 7000
+
+
+def test_a_counter_that_stops_counts_what_comes_before_and_after() -> None:
+    counter = Counter(lambda ts: ts / 10, 1000)
+    counter.stop(100, 200)
+    assert [counter.at(ts) for ts in (100, 150, 200, 210)] == [1010, 1010, 1010, 1011]
+
+
+def test_by_a_clock_that_is_ahead_all_happens_later() -> None:
+    counter = Counter(lambda ts: ts / 10, 1000)
+    counter.reset(100)
+    later = counter.later(1000)
+    assert [later.at(ts + 1000) for ts in (99, 100, 200)] == [1009.9, 0, 10]
+    assert later.resets == [1100]
+    assert Curve([Step(0, 100), Step(60)]).later(5).at(64).watts == 100
+
+
+def test_stretches_without_what_lies_in_a_hole() -> None:
+    stretches = [(0.0, 10.0), (20.0, math.inf)]
+    assert without(stretches, [(2, 3), (9, 21)]) == [(0, 2), (3, 9), (21, math.inf)]
+
+
 # What is said
 
 
@@ -120,8 +158,8 @@ def test_messages_arrive_in_order_and_only_while_connected(lives: list[Life]) ->
             assert connection.start <= sent <= connection.end + late_s + 0.5
 
 
-def test_the_power_that_is_said_is_the_power_of_that_moment(lives: list[Life]) -> None:
-    for life in lives:
+def test_the_power_that_is_said_is_the_power_of_that_moment(calm: list[Life]) -> None:
+    for life in calm:
         for message in life.messages:
             if '"NotifyFullStatus"' in message.text:
                 moment = connection_of(life, message).start
@@ -130,8 +168,8 @@ def test_the_power_that_is_said_is_the_power_of_that_moment(lives: list[Life]) -
                     assert said.watts == pytest.approx(true_w, abs=0.051)
 
 
-def test_each_channel_turns_within_a_second_of_what_is_said_of_it(lives: list[Life]) -> None:
-    for life in lives:
+def test_each_channel_turns_within_a_second_of_what_is_said_of_it(calm: list[Life]) -> None:
+    for life in calm:
         for name, channel in life.channels.items():
             said = [(m.at, m.says[name].watts > 5) for m in life.messages if name in m.says]
             turns = [b[0] for a, b in pairwise(said) if a[1] != b[1]]
@@ -140,8 +178,8 @@ def test_each_channel_turns_within_a_second_of_what_is_said_of_it(lives: list[Li
                     assert any(abs(turn - at) <= 1 for turn in turns), (life.seed, name, at)
 
 
-def test_counters_are_the_integral_of_the_curve(lives: list[Life]) -> None:
-    for life in lives:
+def test_counters_are_the_integral_of_the_curve(calm: list[Life]) -> None:
+    for life in calm:
         if life.mishaps.resets or life.mishaps.outages:
             continue
         for name, channel in life.channels.items():
@@ -158,10 +196,10 @@ def test_counters_are_the_integral_of_the_curve(lives: list[Life]) -> None:
 
 @pytest.mark.parametrize("firmware", FIRMWARES)
 def test_minute_records_are_the_integral_of_their_minutes(
-    firmware: tuple[int, int], lives: list[Life]
+    firmware: tuple[int, int], calm: list[Life]
 ) -> None:
     checked = 0
-    for life in (life for life in lives if life.device.firmware == firmware):
+    for life in (life for life in calm if life.device.firmware == firmware):
         for message, name, component in metered(life):
             energy = component.get("aenergy", {})
             if "by_minute" not in energy or life.channels[name].quantised:
@@ -186,14 +224,14 @@ def full_minute_frames(life: Life) -> Iterator[tuple[Message, dict[str, Any]]]:
             yield message, component
 
 
-def test_before_firmware_1_5_the_full_minute_tells_the_energy_alone(lives: list[Life]) -> None:
-    for life in lives:
+def test_before_firmware_1_5_the_full_minute_tells_the_energy_alone(calm: list[Life]) -> None:
+    for life in calm:
         for _, component in full_minute_frames(life):
             assert ("apower" in component) == (life.device.firmware >= (1, 5))
 
 
-def test_before_firmware_1_2_the_full_minute_ends_in_59(lives: list[Life]) -> None:
-    for life in (life for life in lives if life.device.firmware < (1, 2)):
+def test_before_firmware_1_2_the_full_minute_ends_in_59(calm: list[Life]) -> None:
+    for life in (life for life in calm if life.device.firmware < (1, 2)):
         for message, component in full_minute_frames(life):
             assert component["aenergy"]["minute_ts"] == int(message.at) - 1
             assert component["aenergy"]["minute_ts"] % 60 == 59
@@ -223,12 +261,12 @@ def test_three_phases_add_up(lives: list[Life]) -> None:
 # All that can happen does
 
 
-def test_every_kind_and_age_and_load_lives_among_the_first_lives(lives: list[Life]) -> None:
-    assert {life.device.kind for life in lives} == set(KIND_WEIGHTS)
-    assert {life.device.firmware for life in lives} == set(FIRMWARES)
-    loads = {channel.load for life in lives for channel in life.channels.values()}
+def test_every_kind_and_age_and_load_lives_among_the_first_lives(calm: list[Life]) -> None:
+    assert {life.device.kind for life in calm} == set(KIND_WEIGHTS)
+    assert {life.device.firmware for life in calm} == set(FIRMWARES)
+    loads = {channel.load for life in calm for channel in life.channels.values()}
     assert loads == {*LOADS, "total"}
-    assert any(channel.quantised for life in lives for channel in life.channels.values())
+    assert any(channel.quantised for life in calm for channel in life.channels.values())
 
 
 def test_every_mishap_happens_in_the_first_lives(lives: list[Life]) -> None:

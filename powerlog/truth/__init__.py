@@ -3,6 +3,7 @@
     curves   what is drawn, to the second
     counters what a device counts of it, and forgets
     mishaps  what happens to a device and its line
+    misfortunes/ what real devices showed besides, in some lives
     wiring   what is wired to its channels
     words    how a firmware words what it measures and counts
     voice    when a device says what

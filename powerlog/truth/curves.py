@@ -52,6 +52,10 @@ class Curve:
     def returned_wh(self, ts: float) -> float:
         return self._integral(self._returned_ws, ts, -1)
 
+    def moved_wh(self, ts: float) -> float:
+        """In either direction."""
+        return self.drawn_wh(ts) + self.returned_wh(ts)
+
     def mean_w(self, since: float, until: float) -> float:
         """What was drawn less what was returned."""
         net = [self.drawn_wh(ts) - self.returned_wh(ts) for ts in (since, until)]
@@ -75,12 +79,39 @@ class Curve:
         after = [step for step in self.steps if step.at > end + SHORTEST_STEP_S]
         return Curve([*before, Step(start), self.at(end)._replace(at=end), *after])
 
+    @property
+    def returns(self) -> bool:
+        """Whether anything ever goes back to the grid."""
+        return self._returned_ws[-1] > 0
+
+    @property
+    def peak_w(self) -> float:
+        return max((abs(step.watts) for step in self.steps), default=0.0)
+
+    def later(self, by_s: float) -> "Curve":
+        """Return the same curve by a clock that is so much ahead."""
+        return Curve(step._replace(at=step.at + by_s) for step in self.steps)
+
     def _integral(self, integrals: list[float], ts: float, sign: int) -> float:
         index = bisect_right(self._times, ts) - 1
         if index < 0:
             return 0.0
         at, watts, _ = self.steps[index]
         return (integrals[index] + max(0.0, sign * watts) * (ts - at)) / 3600
+
+
+def without(
+    stretches: list[tuple[float, float]], holes: Iterable[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return the stretches less what lies in one of the holes."""
+    for since, until in holes:
+        pieces = (
+            piece
+            for start, end in stretches
+            for piece in ((start, min(end, since)), (max(start, until), end))
+        )
+        stretches = [(start, end) for start, end in pieces if start < end]
+    return stretches
 
 
 def overlap_s(stretches: list[tuple[float, float]], since: float, until: float) -> float:
@@ -124,6 +155,7 @@ LOADS = {
     "standby": Load((1, 1.3), 0.1, (3600, 20000), (5, 60), power_factor=0.09),
     "solar": Load((30, 500), 0.1, (60, 3600), (60, 3600), rest_w=-200),
 }
+ROOF = Load((-1700, -1100), 0.05, (300, 7200), (60, 3600), power_factor=1.0)
 SMALL = ("lamp", "router")
 WOBBLE_S = 25
 

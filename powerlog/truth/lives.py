@@ -6,13 +6,15 @@ stands what a reader of all messages so far must know, so that a judge need not 
 """
 
 from collections.abc import Iterator
+from math import isnan
 from operator import attrgetter
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from powerlog.truth.counters import QUANTUM_WH
+from powerlog.truth.misfortunes import Born, draw_misfortune
 from powerlog.truth.mishaps import Connection, draw_mishaps
 from powerlog.truth.voice import MODELS, Device, Utterance
 from powerlog.truth.wiring import Wiring
@@ -24,10 +26,16 @@ KIND_WEIGHTS = {"switch": 8, "pm1": 3, "cover": 2, "light": 2, "em1": 3, "em": 3
 
 
 class Said(NamedTuple):
-    """What is known of a channel by a message and those before it."""
+    """What is known of a channel by a message and those before it.
+
+    recorded: the minutes (ts // 60) of which its minute record is certain. counter: whether its
+    counter is shown, and as it is. void: why its minute record tells nothing, where it has one.
+    """
 
     watts: float | None
-    recorded: range  # the minutes (ts // 60) of which its minute record is certain
+    recorded: range
+    counter: Literal["", "right", "wrong", "unsigned"] = ""
+    void: Literal["", "sign", "clock"] = ""
 
 
 class Message(NamedTuple):
@@ -51,13 +59,18 @@ class Life:
         self._chance = chance = Random(f"life {seed}")
         self.start = first_minute + round(chance.uniform(0, 86400), 2)
         self.end = self.start + hours * 3600
-        self.mishaps = draw_mishaps(chance, self.start, self.end)
+        mishaps = draw_mishaps(chance, self.start, self.end)
         kind = chance.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()))[0]
         firmware = chance.choice(FIRMWARES if kind not in ("em", "em1") else FIRMWARES[3:])
         forgetful = firmware < (1, 6) and chance.random() < 0.5
-        wiring = Wiring(chance, self.mishaps, self.start, self.end)
-        self.channels = {channel.name: channel for channel in wiring.channels(kind, firmware)}
-        self.device = Device(kind, firmware, forgetful, self.channels)
+        born = Born(kind, firmware, mishaps)
+        self.misfortune = draw_misfortune(Random(f"misfortune {seed}"), born)
+        self.mishaps = self.misfortune.mishaps
+        wiring = Wiring(chance, self.misfortune, self.start, self.end)
+        channels = {channel.name: channel for channel in wiring.channels(kind, firmware)}
+        channels = self.misfortune.choose(channels)
+        self.device = Device(kind, firmware, forgetful, channels)
+        self.channels = channels | self.misfortune.more(self.device, self.end)
         self.device_id = f"{MODELS[kind]}-{seed:012x}"
         self.messages = [
             message
@@ -76,38 +89,58 @@ class Life:
         """What is said on a connection, as it arrives."""
         known: dict[str, float | None] = {}
         received = ahead_s = 0.0
-        spoken = self.device.says(connection, self._chance)
-        for said in sorted(spoken, key=attrgetter("at")):
-            synced = said.at >= connection.synced
-            ts = round(said.at if synced else said.at - connection.booted, 2)
+        believed = False  # the clock of the last reading that had a time
+        off_s = self.misfortune.clock_off_s
+        for said in sorted(self._spoken(connection), key=attrgetter("at")):
+            sent = said.at - off_s
+            synced = sent >= connection.synced
+            ts = round(said.at if synced else sent - connection.booted, 2)
             text = self._text(said, ts)
-            says = self._knowledge(said, connection, known)
-            received = max(received, self._arrival(said.at))
+            if said.method and said.watts:
+                believed = synced and not off_s
+            says = self._knowledge(said, connection, known, believed)
+            received = max(received, self._arrival(sent))
             twice = said.method and self._chance.random() < self.mishaps.doubled
             for copy in range(2 if twice else 1):
                 received += 0.003 * copy
                 at = received + ahead_s
                 if said.method:
-                    at = ts if synced else received
+                    at = ts if synced and not off_s else received
                     ahead_s = at - received
                 yield Message(number, received, text, at, says)
 
+    def _spoken(self, connection: Connection) -> Iterator[Utterance]:
+        for device, part in self.misfortune.parts(self.device, connection):
+            said = list(device.says(part, self._chance))
+            yield from self.misfortune.spoken(said, device, part)
+
     def _knowledge(
-        self, said: Utterance, connection: Connection, known: dict[str, float | None]
+        self,
+        said: Utterance,
+        connection: Connection,
+        known: dict[str, float | None],
+        believed: bool,
     ) -> dict[str, Said]:
         """What is known once this is heard; known remembers the power of each channel."""
         says = {}
         for name, watts in said.watts.items():
             if watts is not None:
-                known[name] = watts
-            recorded = range(0)
-            counter = self.channels[name].counter
-            if said.record and _is_certain(
-                self.channels[name], by_minute(counter, said.at, connection, self.device.firmware)
-            ):
-                recorded = self.device.recorded(said.at, connection)
-            says[name] = Said(known.get(name), recorded)
+                known[name] = None if isnan(watts) else watts
+            channel, recorded, void = self.channels[name], range(0), ""
+            if said.record and not self.device.separate:
+                void = self._void(said, channel)
+                mwh = by_minute(channel.counter, said.at, connection, self.device.firmware)
+                if believed and not void and _is_certain(channel, mwh):
+                    recorded = self.device.recorded(said.at, connection)
+            says[name] = Said(known.get(name), recorded, _counter(said, channel), void)
         return says
+
+    def _void(self, said: Utterance, channel: Channel) -> Literal["", "sign", "clock"]:
+        """Why a minute record tells nothing."""
+        if self.misfortune.clock_off_s:
+            return "clock"
+        unsigned = said.unsigned or channel.sign != "right"
+        return "sign" if unsigned and channel.returned else ""
 
     def _arrival(self, sent: float) -> float:
         """When the collector, by its clock, receives what the device sends at this moment."""
@@ -124,6 +157,13 @@ class Life:
         else:
             message |= {"id": 2, "dst": "collector"} | said.components
         return msgspec.json.encode(message).decode()
+
+
+def _counter(said: Utterance, channel: Channel) -> Literal["", "right", "wrong", "unsigned"]:
+    """Whether a channel's counter is shown, and as it is."""
+    if not said.counted:
+        return "unsigned" if said.unsigned else ""
+    return "wrong" if channel.counter.misleads(said.at) else "right"
 
 
 def _is_certain(channel: Channel, mwh: list[float]) -> bool:

@@ -12,6 +12,7 @@ from powerlog.truth.counters import Counter
 from powerlog.truth.curves import MINUTE_S, SETTLE_S, log_uniform
 
 SAVED_EVERY_S = 30
+ROOM_S = 300  # of a connection before and after a cut
 
 
 class Connection(NamedTuple):
@@ -21,6 +22,15 @@ class Connection(NamedTuple):
     end: float
     booted: float
     synced: float
+
+    def later(self, by_s: float) -> "Connection":
+        """Return the same connection by a clock that is so much ahead."""
+        return Connection(*(moment + by_s for moment in self))
+
+    @property
+    def room_s(self) -> float:
+        """For how long it may be cut."""
+        return self.end - self.start - 2 * ROOM_S
 
     def full_minutes(self) -> Iterator[float]:
         """The full minutes of the device's clock; where that is never set, of its uptime."""
@@ -42,12 +52,35 @@ class Mishaps(NamedTuple):
     clock_ahead_s: float = 0.0
     doubled: float = 0.0  # the part of the frames that come twice
 
+    def cut(self, connection: Connection, at: float, away_s: float) -> "Mishaps":
+        """Return these with one disconnect more, in the middle of a connection."""
+        at, back = round(at, 2), round(at + away_s, 2)
+        index = self.connections.index(connection)
+        parts = [connection._replace(end=at), connection._replace(start=back)]
+        return self._replace(
+            connections=[*self.connections[:index], *parts, *self.connections[index + 1 :]],
+            stalls=[each for each in self.stalls if each[1] < at - 10 or each[0] > back + 60],
+        )
+
+    def cut_often(self, chance: Random, times: int, away_s: tuple[float, float]) -> "Mishaps":
+        """Return these with some disconnects more, as far as there is room for them."""
+        mishaps = self
+        for _ in range(times):
+            roomy = [each for each in mishaps.connections if each.room_s > away_s[1]]
+            if not roomy:
+                break
+            connection = chance.choices(roomy, [each.room_s for each in roomy])[0]
+            away = chance.uniform(*away_s)
+            at = connection.start + ROOM_S + chance.uniform(0, connection.room_s - away)
+            mishaps = mishaps.cut(connection, at, away)
+        return mishaps
+
     def befall(self, counter: Counter) -> None:
         """The counter's share of them."""
         # How long before it failed a device last saved its counters is as good as chance.
         crashes = [(off, off % SAVED_EVERY_S) for off, _ in self.outages]
-        for ts, lost_s in sorted([*crashes, *((ts, 0.0) for ts in self.resets)]):
-            if lost_s:
+        for ts, lost_s in sorted([*crashes, *((ts, math.inf) for ts in self.resets)]):
+            if lost_s < math.inf:
                 counter.step_back(ts, lost_s)
             else:
                 counter.reset(ts)

@@ -6,12 +6,22 @@ full minute, deltas with the fields that moved, and now and then what has nothin
 """
 
 from collections.abc import Iterator
+from math import nan
 from random import Random
 from typing import NamedTuple
 
-from powerlog.truth.curves import MINUTE_S
+from powerlog.truth.curves import MINUTE_S, Step
 from powerlog.truth.mishaps import Connection
-from powerlog.truth.words import Channel, Fields, Firmware, energy, measured, recorded, watts_of
+from powerlog.truth.words import (
+    Channel,
+    Fields,
+    Firmware,
+    energy,
+    measured,
+    nulled,
+    recorded,
+    watts_of,
+)
 
 REPORTED_MOVE = 0.05  # a smaller relative move of power or current makes no delta
 CHORE_S = 97  # between two frames that have nothing to do with power
@@ -26,17 +36,24 @@ MODELS = {
     "relay": "shellypro3",  # switches without a meter
 }
 SWITCHED = ("switch", "light")
+UNKNOWN = nan
 
 
 class Utterance(NamedTuple):
-    """What the device says at a moment of its own clock. watts: those channels that it speaks
-    of, each with the power that it tells, None where it tells none."""
+    """What the device says at a moment of its own clock.
+
+    watts: those channels that it speaks of, each with the power that it tells, None where it tells
+    none, UNKNOWN where its meter fails. counted: with their counters; record: with their minute
+    records, unsigned: but not in which direction they were counted.
+    """
 
     at: float
     components: Fields
     watts: dict[str, float | None]
     method: str = "NotifyStatus"  # of an answer: none
     record: bool = False
+    counted: bool = False
+    unsigned: bool = False
 
 
 class Device(NamedTuple):
@@ -54,17 +71,17 @@ class Device(NamedTuple):
 
     def says(self, connection: Connection, chance: Random) -> Iterator[Utterance]:
         """All that it says on a connection, in no order."""
-        yield self._status(connection, connection.start)._replace(method="NotifyFullStatus")
+        yield self.status(connection, connection.start)
         yield Utterance(connection.start + 0.1, NO_HANDLER, {}, method="")
-        answer = self._status(connection, connection.start + chance.uniform(0.1, 0.4))
-        yield answer._replace(method="", components={"result": answer.components})
+        yield self.answer(connection, connection.start + chance.uniform(0.1, 0.4))
         for channel in self.channels.values():
             yield from self._deltas(channel, connection, chance)
+            yield from self._failures(channel, connection)
             for at in channel.counter.resets:
                 if connection.start < at < connection.end:
                     counted = energy(channel, at, connection, self.firmware)
                     record = at > connection.synced
-                    yield Utterance(at, counted, {channel.name: None}, record=record)
+                    yield Utterance(at, counted, {channel.name: None}, record=record, counted=True)
         for minute in connection.full_minutes():
             yield from self._minute(minute, connection, chance)
         yield from self._chores(connection, chance)
@@ -75,7 +92,13 @@ class Device(NamedTuple):
             return range(0)
         return recorded(at, connection, self.firmware)
 
-    def _status(self, connection: Connection, at: float) -> Utterance:
+    def answer(self, connection: Connection, at: float) -> Utterance:
+        """What it answers to Shelly.GetStatus."""
+        status = self.status(connection, at)
+        return status._replace(method="", components={"result": status.components})
+
+    def status(self, connection: Connection, at: float) -> Utterance:
+        """All that it knows."""
         components: Fields = {
             "input:0": {"id": 0, "state": False},
             "sys": {"unixtime": int(at) if at >= connection.synced else None},
@@ -88,11 +111,15 @@ class Device(NamedTuple):
             step = channel.curve.at(at)
             if self.kind in SWITCHED:
                 components[channel.name] = {"output": step.watts != 0, "source": "init"}
-            for part in measured(channel, step), counted:
+            for part in _measured(channel, at, step), counted:
                 for key, fields in part.items():
                     components.setdefault(key, {}).update(fields)
-        watts = {name: watts_of(channel.curve.at(at)) for name, channel in self.channels.items()}
-        return Utterance(at, components, watts, record=at >= connection.synced)
+        watts: dict[str, float | None] = {
+            name: _watts(channel, at, channel.curve.at(at))
+            for name, channel in self.channels.items()
+        }
+        record = at >= connection.synced
+        return Utterance(at, components, watts, "NotifyFullStatus", record, counted=True)
 
     def _minute(self, minute: float, connection: Connection, chance: Random) -> Iterator[Utterance]:
         """What is said on the full minute; before firmware 1.5 that was the energy alone."""
@@ -101,20 +128,21 @@ class Device(NamedTuple):
             return
         for channel in self.channels.values():
             step = channel.curve.at(at)
-            values = measured(channel, step) if self._tells_all else {}
-            told = watts_of(step) if self._tells_all else None
+            values = _measured(channel, at, step) if self.tells_all else {}
+            told = _watts(channel, at, step) if self.tells_all else None
             counted = energy(channel, at, connection, self.firmware)
             record = at >= connection.synced and not self.separate
             if values and self.separate:
                 yield Utterance(at, values, {channel.name: told})
-                yield Utterance(at, counted, {channel.name: None})
+                yield Utterance(at, counted, {channel.name: None}, counted=True)
                 continue
             for key, fields in values.items():
                 counted[key] = fields | counted[key]
-            yield Utterance(at, counted, {channel.name: told}, record=record)
+            yield Utterance(at, counted, {channel.name: told}, record=record, counted=True)
 
     @property
-    def _tells_all(self) -> bool:
+    def tells_all(self) -> bool:
+        """Whether it tells on the full minute what it measures, and not its counters alone."""
         return self.separate or self.firmware >= (1, 5)
 
     def _deltas(
@@ -124,18 +152,21 @@ class Device(NamedTuple):
         told = previous = channel.curve.at(connection.start)
         switched = self.kind in SWITCHED
         for step in channel.curve.between(connection.start, connection.end):
-            if self._tells_all and step.at // MINUTE_S > previous.at // MINUTE_S:
+            if self.tells_all and step.at // MINUTE_S > previous.at // MINUTE_S:
                 told = previous
-            fields = measured(channel, step)
+            fields = _measured(channel, step.at, step)
             name, (key,) = channel.name, fields
             if switched and step.watts and not previous.watts:
                 yield Utterance(step.at, {key: {"output": True, "source": "SHC"}}, {name: None})
                 # It says at once that it is on, and a little later what it measures.
                 late = min(step.at + chance.uniform(0.2, 0.8), connection.end - 0.01)
-                yield Utterance(late, fields, {name: watts_of(step)})
+                fields = _measured(channel, late, step)
+                yield Utterance(late, fields, {name: _watts(channel, late, step)})
                 told = step
             elif switched and previous.watts and not step.watts:
                 yield self._off(step.at, channel, fields, chance)
+                told = step
+            elif channel.failures and channel.fails(step.at):
                 told = step
             elif _moved(told.watts, step.watts):
                 yield Utterance(step.at, fields, {name: watts_of(step)})
@@ -148,9 +179,20 @@ class Device(NamedTuple):
                 told = told._replace(amps=step.amps)
             previous = step
 
+    def _failures(self, channel: Channel, connection: Connection) -> Iterator[Utterance]:
+        """Its meter fails, and measures again."""
+        for since, until in channel.failures:
+            for at in since, until:
+                if connection.start < at < connection.end:
+                    step = channel.curve.at(at)
+                    fields = _measured(channel, at, step)
+                    if at == until:
+                        fields = {key: each | {"errors": None} for key, each in fields.items()}
+                    yield Utterance(at, fields, {channel.name: _watts(channel, at, step)})
+
     def _off(self, at: float, channel: Channel, fields: Fields, chance: Random) -> Utterance:
         off = {"id": 0, "output": False, "source": "SHC"}
-        if self.forgetful and chance.random() < 0.5:
+        if channel.fails(at) or (self.forgetful and chance.random() < 0.5):
             return Utterance(at, {channel.name: off}, {channel.name: 0.0})
         return Utterance(at, {channel.name: off | fields[channel.name]}, {channel.name: 0.0})
 
@@ -175,3 +217,13 @@ class Device(NamedTuple):
 
 def _moved(told: float, now: float) -> bool:
     return abs(now - told) > REPORTED_MOVE * abs(told)
+
+
+def _measured(channel: Channel, at: float, step: Step) -> Fields:
+    """The component with what is measured of a channel, or fails to be."""
+    fields = measured(channel, step)
+    return nulled(fields) if channel.failures and channel.fails(at) else fields
+
+
+def _watts(channel: Channel, at: float, step: Step) -> float:
+    return UNKNOWN if channel.failures and channel.fails(at) else watts_of(step)

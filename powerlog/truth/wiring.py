@@ -3,54 +3,71 @@
 Pure: drawn from a seed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from powerlog.truth.counters import QUANTUM_WH, Counter
 from powerlog.truth.curves import LOADS, SMALL, Curve, draw_curve, log_uniform, total
-from powerlog.truth.mishaps import Mishaps
+from powerlog.truth.misfortunes.misfortune import Misfortune
 from powerlog.truth.words import Channel, Firmware
 
 MOST_CHANNELS = {"switch": 4, "light": 2, "em1": 3, "relay": 0}
 PHASE_LOADS = ("pump", "heater", "lamp")  # their sum never creeps over the threshold
+Energy = Callable[[float], float]  # Wh until a moment
 
 
 class Wiring:
     """Draws the channels of a device that lives from start to end."""
 
-    def __init__(self, chance: Random, mishaps: Mishaps, start: float, end: float) -> None:
-        self._chance, self._mishaps, self._start, self._end = chance, mishaps, start, end
+    def __init__(self, chance: Random, misfortune: Misfortune, start: float, end: float) -> None:
+        self._chance, self._misfortune, self._start, self._end = chance, misfortune, start, end
 
     def channels(self, kind: str, firmware: Firmware) -> Iterator[Channel]:
         if kind == "em":
-            phases = [self._draw_load(PHASE_LOADS) for _ in "abc"]
-            for phase, (load, curve) in zip("abc", phases, strict=True):
-                yield self._channel(f"em:0:{phase}", load, curve)
-            yield self._channel("em:0", "total", total([curve for _, curve in phases]))
+            names = [f"em:0:{phase}" for phase in "abc"]
+            wired = [self._wire(name, PHASE_LOADS) for name in names]
+            curves = [curve for _, curve in wired]
+            for name, (load, curve) in zip(names, wired, strict=True):
+                yield self._channel(name, load, curve, [curve])
+            yield self._channel("em:0", "total", total(curves), curves)
             return
         returns = kind == "em1" or (kind in ("switch", "pm1") and firmware >= (1, 4))
         loads = [load for load in LOADS if returns or load != "solar"]
         most = MOST_CHANNELS.get(kind, 1)
         for number in range(self._chance.randint(min(most, 1), most)):
-            yield self._channel(f"{kind}:{number}", *self._draw_load(loads), returns)
+            name = f"{kind}:{number}"
+            load, curve = self._wire(name, loads)
+            yield self._channel(name, load, curve, [curve], returns)
 
-    def _draw_load(self, loads: Sequence[str]) -> tuple[str, Curve]:
-        load = self._chance.choice(loads)
-        curve = draw_curve(self._chance, LOADS[load], self._start - 600, self._end)
-        for off, on in self._mishaps.outages:
+    def _wire(self, name: str, loads: Sequence[str]) -> tuple[str, Curve]:
+        chance, load = self._chance, LOADS[chosen := self._chance.choice(loads)]
+        if other := self._misfortune.load(name):
+            chance, load, chosen = self._misfortune.chance, other, "feeding in"
+        curve = draw_curve(chance, load, self._start - 600, self._end)
+        for off, on in self._misfortune.mishaps.outages:
             curve = curve.without(off, on)
-        return load, curve
+        return chosen, curve
 
-    def _channel(self, name: str, load: str, curve: Curve, returns: bool = False) -> Channel:
+    def _channel(
+        self, name: str, load: str, curve: Curve, parts: list[Curve], returns: bool = False
+    ) -> Channel:
+        """parts: what the counters add up, each in its direction."""
         quantised = load in SMALL and not name.startswith("em") and self._chance.random() < 0.5
+        returns = returns or any(part.returns for part in parts)
         gross = returns and not name.startswith("em")  # an aenergy counts both directions
         base_wh = round(log_uniform(self._chance, 3e4, 5e6), 3)
-        counter = Counter(
-            (lambda ts: curve.drawn_wh(ts) + curve.returned_wh(ts)) if gross else curve.drawn_wh,
-            base_wh,
-            QUANTUM_WH if quantised else 0.0,
-        )
-        returned = Counter(curve.returned_wh, base_wh / 7) if returns else None
+        counted = [part.moved_wh if gross else part.drawn_wh for part in parts]
+        counter = Counter(_sum(counted), base_wh, QUANTUM_WH if quantised else 0.0)
+        back = _sum([part.returned_wh for part in parts])
+        returned = Counter(back, base_wh / 7) if returns else None
+        channel = Channel(name, load, curve, counter, returned, quantised)
+        channel = self._misfortune.strike(channel)
         for each in filter(None, (counter, returned)):
-            self._mishaps.befall(each)
-        return Channel(name, load, curve, counter, returned, quantised)
+            self._misfortune.mishaps.befall(each)
+        return channel
+
+
+def _sum(energies: list[Energy]) -> Energy:
+    if len(energies) == 1:
+        return energies[0]
+    return lambda ts: sum(energy(ts) for energy in energies)
