@@ -10,8 +10,9 @@ from django.core.management import call_command
 
 from powerlog.core.frame import Frame
 from powerlog.core.runs import Run
+from powerlog.management.commands.score import described
 from powerlog.sampler import Due, Rules, Sample, Sampler
-from powerlog.truth.findings import Score
+from powerlog.truth.findings import Finding, Score
 from powerlog.truth.lives import Life
 from powerlog.truth.score import ALL, judge, play
 
@@ -185,6 +186,7 @@ def test_the_command_prints_a_table_and_the_worst_findings() -> None:
     out = StringIO()
     call_command("score", lives=2, hours=1.0, seed=7, stdout=out)
     assert out.getvalue().startswith("lives                          2: ")
+    assert "\nlives with misfortunes         " in out.getvalue()
     assert "invented, device               0" in out.getvalue()
 
 
@@ -195,3 +197,21 @@ def test_the_command_names_the_seed_of_a_finding(monkeypatch: Any) -> None:
     call_command("score", lives=3, hours=1.0, seed=1, stdout=out)
     assert "minute with a reading: " in out.getvalue()
     assert "\nseed " in out.getvalue()
+
+
+def test_the_command_names_what_befell_the_life_of_a_finding() -> None:
+    finding = Finding("energy", 7, "switch:2", 3600.0, "off by +9 Wh", 9.0, "misread counter")
+    line = "seed 7 switch:2 01:00:00: energy: off by +9 Wh"
+    assert described(finding) == f"{line} (misread counter)"
+    assert described(finding._replace(misfortune="")) == line
+
+
+def test_the_table_counts_the_lives_of_each_misfortune() -> None:
+    score = Score()
+    score.befallen.update({"cut texts": 2, "late sign": 3})
+    score.befallen_right.update({"late sign": 3})
+    assert score.table().splitlines()[-3:] == [
+        "lives with misfortunes         3 of 5 right (60 %)",
+        "  cut texts                    0 of 2 right (0 %)",
+        "  late sign                    3 of 3 right (100 %)",
+    ]

@@ -11,7 +11,9 @@
     score    a life played through the rules
     hearing  what a reader of its messages knows of a channel
     judge    what came of it against the truth
+    turns    when its runs start and end
     energy   how much a run may claim to have used
+    doubts   how much more or less where a misfortune hides the truth
     findings what the judge finds
 
 Pure, all of it, like the core that it tries.

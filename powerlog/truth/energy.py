@@ -8,6 +8,7 @@ from bisect import bisect_left
 from powerlog.core.channel import Rules
 from powerlog.core.runs import Run
 from powerlog.truth.curves import MINUTE_S
+from powerlog.truth.doubts import Doubts
 from powerlog.truth.findings import NEAR_S
 from powerlog.truth.hearing import Reading
 from powerlog.truth.words import Channel
@@ -21,9 +22,11 @@ class Bounds:
         channel: Channel,
         gaps: list[tuple[Reading, Reading]],
         starts: list[float],
+        doubts: Doubts | None,
         rules: Rules,
     ) -> None:
         self._channel, self._gaps, self._starts, self._rules = channel, gaps, starts, rules
+        self._doubts = doubts
 
     def of(self, run: Run, until: float) -> tuple[float, float]:
         """Return both, in Wh. until: when the run ended, or the life."""
@@ -37,6 +40,9 @@ class Bounds:
         for before, after in self._gaps:
             unclear = self._unclear_wh(run, until, before, after)
             least_wh, most_wh = least_wh - unclear[0], most_wh + unclear[1]
+        if self._doubts is not None:
+            little_wh, much_wh = self._doubts.of(since, until)
+            least_wh, most_wh = least_wh - little_wh, most_wh + much_wh
         return least_wh, most_wh
 
     def _unclear_wh(

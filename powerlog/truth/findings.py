@@ -3,6 +3,7 @@
 Pure.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 NEAR_S = 1.0  # a run's turns are true within it
@@ -11,7 +12,8 @@ NEAR_WH = 1.0  # so far off may the energy of a channel's runs be
 
 
 class Finding(NamedTuple):
-    """Something wrong in the life of this seed. at: Unix seconds. weight: the worse, the more."""
+    """Something wrong in the life of this seed. at: Unix seconds. weight: the worse, the more.
+    misfortune: what befell that life, if anything."""
 
     kind: str
     seed: int
@@ -19,6 +21,7 @@ class Finding(NamedTuple):
     at: float
     why: str
     weight: float = 1.0
+    misfortune: str = ""
 
 
 class Score:
@@ -34,6 +37,8 @@ class Score:
         self.turns = self.turns_right = self.turns_false = 0
         self.energy_wh: list[float] = []
         self.findings: list[Finding] = []
+        self.befallen: Counter[str] = Counter()  # lives by what befell them
+        self.befallen_right: Counter[str] = Counter()
 
     def worst(self, count: int) -> list[Finding]:
         return sorted(self.findings, key=lambda finding: -finding.weight)[:count]
@@ -54,6 +59,11 @@ class Score:
             "turns of runs": _part(self.turns_right, self.turns),
             "turns that were none": f"{self.turns_false}",
             "energy": f"worst {worst:.3f} Wh, mean {mean:.3f} Wh, {beyond} beyond {NEAR_WH:g} Wh",
+        }
+        lines["lives with misfortunes"] = _part(self.befallen_right.total(), self.befallen.total())
+        lines |= {
+            f"  {kind}": _part(self.befallen_right[kind], self.befallen[kind])
+            for kind in sorted(self.befallen)
         }
         return "\n".join(f"{name:<31}{value}" for name, value in lines.items())
 

@@ -1,15 +1,21 @@
-"""What a reader of all messages knows of one channel: its readings, and the gaps between them.
+"""The readings of one channel and the gaps between them, as a reader of all messages knows them.
 
 Pure.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from powerlog.core.channel import Rules
 from powerlog.truth.curves import MINUTE_S
+from powerlog.truth.findings import NEAR_S
 from powerlog.truth.lives import Life, Said
+from powerlog.truth.words import Channel, Silence
+
+RECORDED_MIN = 4  # how old the minutes of a record may be
 
 
 class Reading(NamedTuple):
@@ -23,6 +29,13 @@ class Reading(NamedTuple):
 
     def active(self, rules: Rules) -> bool:
         return (self.said.watts or 0.0) > rules.power_threshold_w
+
+
+class Loss(NamedTuple):
+    """No reading of a channel follows `last` until then, while its device speaks."""
+
+    last: Reading
+    until: float
 
 
 def readings(life: Life, channel: str) -> Iterator[Reading]:
@@ -42,3 +55,51 @@ def gaps(read: list[Reading]) -> list[tuple[Reading, Reading]]:
         for before, after in pairwise(read)
         if before.connection != after.connection or after.minute > before.minute + 1
     ]
+
+
+def losses(channel: Channel, read: list[Reading], rules: Rules) -> list[Loss]:
+    """Return when contact with a channel is lost while its device is connected: the device has no
+    such channel any more, or reports nothing of it for longer than a gap that is carried."""
+    found = [
+        Loss(before, until)
+        for silence, before, until in silences(channel, read)
+        if silence.alone
+        and min(until, silence.until) - before.at > (rules.max_blind_gap_min + 2) * MINUTE_S
+    ]
+    return [*found, Loss(read[-1], inf)] if channel.gone < inf else found
+
+
+def silences(channel: Channel, read: list[Reading]) -> Iterator[tuple[Silence, Reading, float]]:
+    """Return each silence, the last reading before it and the moment of the first one after it."""
+    moments = [reading.at for reading in read]
+    for silence in channel.silences:
+        after = bisect_right(moments, silence.since + NEAR_S)
+        yield silence, read[after - 1], moments[after] if after < len(read) else inf
+
+
+def unsigned(gaps: list[tuple[Reading, Reading]], rules: Rules) -> Iterator[tuple[range, bool]]:
+    """Return the minutes of records without a sign, and whether the channel is known to feed in.
+
+    Its power before a new connection is unknown: a database has no rows of a channel that feeds in.
+    """
+    for before, after in gaps:
+        if after.said.void == "sign":
+            known = [after] if before.connection != after.connection else [before, after]
+            feeds_in = any((each.said.watts or 0.0) < -rules.power_threshold_w for each in known)
+            since = after.minute - RECORDED_MIN
+            if feeds_in:
+                yield range(max(since, before.minute), after.minute), True
+            else:
+                yield range(since, after.minute + 1), False
+
+
+def rowed(read: list[Reading], rules: Rules) -> Iterator[tuple[float, float]]:
+    """Return each moment with the power from then on, as a database knows it between connections:
+    by the last row, which has the first active reading of its minute."""
+    row_w, minute = 0.0, -1
+    for reading, after in zip(read, [*read[1:], None], strict=True):
+        watts = reading.said.watts or 0.0
+        if reading.active(rules) and reading.minute != minute:
+            row_w, minute = watts, reading.minute
+        leaves = after is not None and after.connection != reading.connection
+        yield reading.at, row_w if leaves and reading.active(rules) else watts

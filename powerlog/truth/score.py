@@ -35,8 +35,12 @@ class Played(NamedTuple):
 
     def past(self) -> Iterator[Past]:
         for channel, rows in self.rows.items():
-            runs = self.runs.get(channel, {}).values()
-            yield Past(rows[max(rows)], next((run for run in runs if run.ended_at is None), None))
+            runs = self.runs.get(channel, {})
+            last = runs[max(runs)] if runs else None
+            if last is None or last.ended_at is None:
+                yield Past(rows[max(rows)], last)
+            else:
+                yield Past(rows[max(rows)], ended_at=last.ended_at)
 
 
 def play(life: Life, rules: Rules = ALL, sampler_type: type[Sampler] = Sampler) -> Played:
@@ -59,9 +63,14 @@ def judge(life: Life, played: Played, score: Score, rules: Rules = ALL) -> None:
     """Add to the score what is right and wrong in what came of a life."""
     score.lives += 1
     score.messages += len(life.messages)
+    befell, found = life.misfortune.kind, len(score.findings)
     for name in {*played.rows, *played.runs} - set(life.channels):
-        score.findings.append(Finding("no channel", life.seed, name, life.start, "has no meter"))
+        no_meter = Finding("no channel", life.seed, name, life.start, "has no meter", 1.0, befell)
+        score.findings.append(no_meter)
     for channel in life.channels.values():
         rows = played.rows.get(channel.name, {})
         runs = list(played.runs.get(channel.name, {}).values())
         Judge(life, channel, rows, runs, rules, score).judge()
+    if befell:
+        score.befallen[befell] += 1
+        score.befallen_right[befell] += len(score.findings) == found

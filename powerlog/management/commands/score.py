@@ -42,5 +42,7 @@ class Command(BaseCommand):
 
 
 def described(finding: Finding) -> str:
-    kind, seed, channel, at, why, _ = finding
-    return f"seed {seed} {channel} {time.strftime('%H:%M:%S', time.gmtime(at))}: {kind}: {why}"
+    kind, seed, channel, at, why, _, befell = finding
+    clock = time.strftime("%H:%M:%S", time.gmtime(at))
+    line = f"seed {seed} {channel} {clock}: {kind}: {why}"
+    return f"{line} ({befell})" if befell else line
