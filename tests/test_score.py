@@ -14,6 +14,7 @@ from powerlog.management.commands.score import described
 from powerlog.sampler import Due, Rules, Sample, Sampler
 from powerlog.truth.findings import Finding, Score
 from powerlog.truth.lives import Life
+from powerlog.truth.misfortunes import MISFORTUNES
 from powerlog.truth.score import ALL, judge, play
 
 MANY = 150
@@ -25,16 +26,11 @@ def few() -> list[Life]:
     return [Life(seed, 3.0) for seed in range(1, 21)]
 
 
-def calm(lives: Iterable[Life]) -> Iterable[Life]:
-    """Those without a misfortune."""
-    return (life for life in lives if not life.misfortune.kind)
-
-
 def score_of(
     lives: Iterable[Life], rules: Rules = ALL, sampler_type: type[Sampler] = Sampler
 ) -> Score:
     score = Score()
-    for life in calm(lives):
+    for life in lives:
         judge(life, play(life, rules, sampler_type), score)
     return score
 
@@ -52,11 +48,11 @@ def score() -> Score:
 
 
 def test_there_is_something_to_judge(score: Score) -> None:
-    assert score.lives > MANY / 2
-    assert score.read > 25_000
-    assert score.recorded > 50
-    assert score.turns > 500
-    assert score.carried > 50
+    assert score.lives == MANY
+    assert score.read > 40_000
+    assert score.recorded > 100
+    assert score.turns > 1000
+    assert score.carried > 100
 
 
 def test_every_minute_that_a_reading_or_the_record_vouches_for_is_right(score: Score) -> None:
@@ -76,6 +72,11 @@ def test_runs_turn_within_a_second_of_the_truth(score: Score) -> None:
 
 def test_the_energy_of_runs_is_within_a_watt_hour(score: Score) -> None:
     assert [off for off in score.energy_wh if abs(off) > 1] == []
+
+
+def test_every_misfortune_is_met_as_the_rules_promise(score: Score) -> None:
+    assert set(score.befallen) == {each.kind for each in MISFORTUNES}
+    assert score.befallen_right == score.befallen
 
 
 def test_nothing_else_is_found(score: Score) -> None:
