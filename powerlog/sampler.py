@@ -48,11 +48,11 @@ answers with what each of them makes due: Samples (rows) and Runs.
     or from its old one where the next report takes the reset back. The most that can have been
     drawn is 1.2 times the integral, in which the higher of two readings holds between them (in
     minutes that are carried, the highest power of the connection), and a minute of the highest
-    power of the connection, and 0.5 Wh. A counter that repeats its value has not spoken. What
-    was returned to the grid is subtracted; where a restored channel (8) is known to return some,
-    its counter has not spoken before this part is reported. The sum of three phases ("em:0") has
-    net power: its counter is import less export, falls by what is fed in, and may differ from the
-    integral of the net power by as much in either direction.
+    power of the connection, and 0.5 Wh; a rise that proves a gap (7) is believed. A counter that
+    repeats its value has not spoken. What was returned to the grid is subtracted; where a restored
+    channel (8) is known to return some, its counter has not spoken before this part is reported.
+    The sum of three phases ("em:0") has net power: its counter is import less export, falls by
+    what is fed in, and may differ from the integral of the net power by as much either way.
 12. RUNS. A run starts at the first active reading after inactivity and ends at the first inactive
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
@@ -67,7 +67,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
     local midnight, with what it had used until then: a day's energy.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
     there, its run ends at its last reading as lost contact. It holds from the next reading on.
-14. A SILENT CHANNEL. A channel that has had no reading for six minutes, and for longer than rule
+14. A SILENT CHANNEL. A channel that has had no reading for seven minutes, and for longer than rule
     5 reaches, while its device has spoken all the time, is no longer known: its run ends at its
     last reading, as lost contact.
 
@@ -103,7 +103,7 @@ from powerlog.core.frame import Frame, Reading
 from powerlog.core.gaps import Gap
 from powerlog.core.runs import Run
 
-SILENT_MIN = 6  # rule 14
+SILENT_MIN = 7  # rule 14
 PAUSE_S = 120.0  # rule 14: a device that is quiet for longer has not spoken all the time
 MAX_CHANNELS = 64  # of a device on one connection; far more than any has
 
@@ -210,7 +210,8 @@ class Sampler:
         if at - device.look_at > PAUSE_S:
             device.speaks_since = at
         device.look_at = at + MINUTE_S
-        limit_s = max(self._rules.max_blind_gap_min + 1, SILENT_MIN) * MINUTE_S
+        # Up to two more minutes than may lie between, of which parts belong to the two readings.
+        limit_s = max(self._rules.max_blind_gap_min + 2, SILENT_MIN) * MINUTE_S
         spoken_s = at - device.speaks_since
         present = {reading.channel for reading in frame.readings}
         for key, channel in list(device.channels.items()):

@@ -37,10 +37,10 @@ def test_of_each_channel_the_last_row_and_run_count(last: LastKnown) -> None:
     assert last.past("another", "switch:2") == Past(sample(7, device_id="another"))
 
 
-def test_a_run_that_has_ended_is_none(last: LastKnown) -> None:
+def test_of_a_run_that_has_ended_its_end_is_known(last: LastKnown) -> None:
     last.note([sample(0), OPEN])
     last.note([ended(OPEN, T0 + 30.0)])
-    assert last.past(*METER) == Past(sample(0))
+    assert last.past(*METER) == Past(sample(0), ended_at=T0 + 30.0)
 
 
 def test_a_process_that_was_killed_leaves_it_to_the_next(last: LastKnown, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_of_a_run_that_several_processes_told_the_newest_version_counts(
         with closing(LastKnown(tmp_path / f"{name}.sqlite3")) as last:
             last.note(due)
     with closing(LastKnown(tmp_path / "last-3.sqlite3")) as last:
-        assert last.past(*METER) == Past(sample(0))
+        assert last.past(*METER) == Past(sample(0), ended_at=T0 + 90.0)
 
 
 def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(

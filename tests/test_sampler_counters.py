@@ -250,6 +250,16 @@ def test_rule_7_after_a_kill_a_counter_of_any_age_proves_nothing() -> None:
     assert line.minutes == [10]
 
 
+def test_rule_7_and_11_a_rise_that_proves_a_gap_is_believed_beside_the_record() -> None:
+    line = Line()
+    line.says(0, full=True, apower_w=2000.0, energy_total_wh=1000.0)
+    at_s, rise_wh = 660, 2000.0 * 9 / 60  # off in the last two minutes, within 20 % of the whole
+    record = MinuteRecord(T0 + at_s, (0.0, 0.0, 33_333.0))
+    line.says(at_s, apower_w=0.0, energy_total_wh=1000.0 + rise_wh, record=record)
+    assert line.minutes == list(range(9))
+    assert energy_wh(line) == pytest.approx(rise_wh)
+
+
 # Whatever a counter reports
 
 

@@ -212,7 +212,9 @@ def test_rule_8_the_past_is_what_waits_on_top_of_what_the_database_knows(spool: 
 
 def test_rule_8_the_run_that_was_told_last_counts(spool: Spool) -> None:
     spool.append([sample(0), run(1), run(1, ended_at=T0 + 30, end="stopped")])
-    assert past(spool, Past(sample(-1), run(1))) == Past(sample(0))
+    assert past(spool, Past(sample(-1), run(1))) == Past(sample(0), ended_at=T0 + 30)
+    later = Past(sample(-1), ended_at=T0 + 45.0)
+    assert past(spool, later) == Past(sample(0), ended_at=T0 + 45.0)
     spool.append([run(40), run(1, ended_at=T0 + 30, end="stopped")])  # settled late
     found = past(spool)
     assert found

@@ -137,6 +137,16 @@ def test_recall_brings_the_open_runs_of_the_other_channels_of_a_device_along() -
     assert recall([(PUMP, "cover:0")]) == [Past(sample(1), run())]
 
 
+def test_recall_says_when_the_last_run_ended_where_none_is_open() -> None:
+    store([sample(1), run(T0 - 900.0, T0 - 800.0), run(end=T0 + 90.25)])
+    store([sample(1, device_id="other"), run(device_id="other")])
+    found = {past.row.device_id: past for past in recall([(PUMP, SWITCH), ("other", SWITCH)])}
+    assert (found[PUMP].run, found[PUMP].ended_at) == (None, pytest.approx(T0 + 90.25))
+    assert (found["other"].run is None, found["other"].ended_at) == (False, None)
+    (past,) = recall([(PUMP, SWITCH)], before=T0 + 61.0)
+    assert past.ended_at is None, "the run was open then"
+
+
 def test_recall_says_when_an_open_run_was_last_heard_of() -> None:
     store([run(), sample(0), run(heard_at=T0 + 59.5, booked_wh=4.0, counter_wh=104.0)])
     (past,) = recall([(PUMP, SWITCH)])

@@ -84,9 +84,10 @@ class LastKnown:
             return None
         # Of a run that several processes told, what was told last.
         last_run = max(reversed(runs), key=lambda run: run.started_at, default=None)
+        row = max(rows, key=lambda row: row.ts)
         if last_run and last_run.ended_at is not None:
-            last_run = None
-        return Past(max(rows, key=lambda row: row.ts), last_run)
+            return Past(row, ended_at=last_run.ended_at)
+        return Past(row, last_run)
 
     def close(self) -> None:
         for connection in filter(None, (self._connection, *self._readers.values())):

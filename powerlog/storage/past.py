@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TypeVar
 
 from django.db import connections
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Max, Model, OuterRef, Q, Subquery
 
 from powerlog import models
 from powerlog.core.runs import Run
 from powerlog.sampler import Past, Sample
 from powerlog.storage.batches import WRITER, batched, moment
 
+M = TypeVar("M", bound=Model)
 # The newest row of each pair through the index of the unique key, however many rows there are.
 NEWEST_ROWS = """
 WITH wanted (device_id, channel) AS (VALUES {pairs})
@@ -24,12 +26,23 @@ SELECT * FROM power_logs WHERE id IN (
     ) FROM wanted
 )
 """
+NEWEST_RUNS = """
+WITH wanted (device_id, channel) AS (VALUES {pairs})
+SELECT * FROM runs WHERE id IN (
+    SELECT (
+        SELECT id FROM runs AS run
+        WHERE run.device_id = wanted.device_id AND run.channel = wanted.channel
+            AND run.started_at <= %s
+        ORDER BY run.started_at DESC LIMIT 1
+    ) FROM wanted
+)
+"""
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 METERS_AT_ONCE = 400
 
 
 def recall(meters: Sequence[tuple[str, str]], before: float | None = None) -> list[Past]:
-    """Return the newest rows and open runs of these (device_id, channel).
+    """Return the newest rows and open runs of these (device_id, channel), or when the last ended.
 
     Beside them those of the other channels of these devices that have an open run: a device may
     have come back without a channel (another profile), and its run has to end. before is the Unix
@@ -42,19 +55,33 @@ def recall(meters: Sequence[tuple[str, str]], before: float | None = None) -> li
         wanted = list(dict.fromkeys([*meters, *runs]))
         rows = list(
             chain.from_iterable(
-                _newest_rows(part, limit) for part in batched(wanted, METERS_AT_ONCE)
+                _newest(models.PowerLog, NEWEST_ROWS, part, limit)
+                for part in batched(wanted, METERS_AT_ONCE)
             )
         )
+        ended = [meter for meter in wanted if meter not in runs] if rows else []
+        ends = {
+            (run.device_id, run.channel): run.ended_at.timestamp()
+            for part in batched(ended, METERS_AT_ONCE)
+            for run in _newest(models.Run, NEWEST_RUNS, part, limit)
+            if run.ended_at
+        }
     except Exception:
         connections[WRITER].close()
         raise
-    return [Past(_sample(row), runs.get((row.device_id, row.channel))) for row in rows]
+    return [
+        Past(_sample(row), runs.get(meter), ends.get(meter))
+        for row in rows
+        for meter in [(row.device_id, row.channel)]
+    ]
 
 
-def _newest_rows(meters: Sequence[tuple[str, str]], limit: datetime) -> Iterable[models.PowerLog]:
-    query = NEWEST_ROWS.format(pairs=", ".join(["(%s, %s)"] * len(meters)))
+def _newest(
+    model: type[M], query: str, meters: Sequence[tuple[str, str]], limit: datetime
+) -> Iterable[M]:
     parameters = [*chain.from_iterable(meters), limit]
-    return models.PowerLog.objects.using(WRITER).raw(query, parameters)
+    pairs = ", ".join(["(%s, %s)"] * len(meters))
+    return model.objects.using(WRITER).raw(query.format(pairs=pairs), parameters)
 
 
 def _open_runs(devices: set[str], limit: datetime) -> dict[tuple[str, str], Run]:

@@ -145,7 +145,9 @@ class Spool:
             return None
         run = max(reversed(runs), key=lambda run: run.started_at, default=None)
         if run is None or run.ended_at is not None:
-            return Past(max(rows, key=lambda row: row.ts))
+            ends = [run.ended_at if run else None, before.ended_at if before else None]
+            ended_at = max((end for end in ends if end is not None), default=None)
+            return Past(max(rows, key=lambda row: row.ts), ended_at=ended_at)
         peak_w = max([run.peak_w, *(row.apower_w for row in rows if row.ts > run.started_at)])
         return Past(max(rows, key=lambda row: row.ts), msgspec.structs.replace(run, peak_w=peak_w))
 
