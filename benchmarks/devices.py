@@ -114,7 +114,8 @@ class Device:
         if b"Shelly.GetStatus" in text:
             answer = f'"id":2,"result":{{{status(self.load, time.time())}}}'
         else:
-            answer = '"id":1,"error":{"code":404,"message":"No handler for NotifyStatus"}'
+            number = text.removeprefix(b'{"id":').partition(b",")[0].decode()
+            answer = f'"id":{number},"error":{{"code":404,"message":"No handler"}}'
         self._say(f'{self._name}collector",{answer}}}')
 
     def _gone(self) -> None:

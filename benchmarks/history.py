@@ -156,6 +156,7 @@ def _introduce(fleet: Fleet, first: datetime, now: datetime) -> None:
             device_id=device.device_id,
             channel=f"switch:{number}",
             name=f"Pump {number + 1}" if number else "",
+            reports_power=True,
             nominal_power_w=1100.0,
             flow_m3h=4.2,
             price_kwh="0.29",

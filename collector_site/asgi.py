@@ -19,10 +19,13 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
+from powerlog.asking import asker
 from powerlog.entry import farewell, limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running.clocks import clock_watch
+from powerlog.running.neighbours import neighbours
 from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
 from powerlog.storage.upkeep import upkeep
@@ -57,10 +60,13 @@ def staff_have_decided() -> None:
 
 limits.apply()
 registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
+clock_watch.everybody = neighbours.everybody
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)
+reactor.addSystemEventTrigger("before", "startup", partial(asker.start, reactor.callLater))
+reactor.addSystemEventTrigger("before", "startup", clock_watch.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)
 # What the start has made stays to the end. To look through it for garbage again and again would
 # keep every device waiting for a twentieth of a second each time, and the end as well.

@@ -18,6 +18,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from collector_site.database_url import databases
+from collector_site.env_file import read_env_file
 from collector_site.values import (
     BASE_DIR,
     admission,
@@ -42,11 +43,8 @@ from powerlog.sampler import Rules
 T = TypeVar("T")
 DATA_DIR = BASE_DIR / "data"
 
-if (BASE_DIR / ".env").exists():
-    try:
-        environ.Env.read_env(BASE_DIR / ".env")
-    except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{BASE_DIR / '.env'} is not text in UTF-8.") from None
+if (BASE_DIR / ".env").is_file():
+    read_env_file(BASE_DIR / ".env")
 env = environ.Env()
 # django-environ takes a value that begins with $ for the name of another variable, which breaks
 # passwords and keys. Escaped here and unescaped by it, every value arrives as it was written.
@@ -118,6 +116,8 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", "*", words, "host names with commas betwee
 DATABASES = databases(
     env.str("DATABASE_URL", default="") or f"sqlite:///{writable_data_dir()}/collector.sqlite3"
 )
+# Checked where it is used: a later version may refuse what was good at the first start.
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
 BEHIND_PROXY = read("BEHIND_PROXY", "off", boolean, "on or off")
 WS_TOKEN = secret("WS_TOKEN")
 ADMISSION = read("ADMISSION", "open", admission, "open or approve")

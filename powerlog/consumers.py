@@ -5,16 +5,20 @@ each message to the core and its rows to the writer. No message ends more than i
 import asyncio
 import time
 from functools import partial
+from random import random
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog import protocol
+from powerlog.asking import asker
 from powerlog.entry.peer import SUPERSEDED, Peer
 from powerlog.entry.presence import arrive, depart
 from powerlog.entry.traffic import traffic
+from powerlog.questions import Questions
 from powerlog.sampler import Sampler
+from powerlog.storage.device_rows import SILENT_S
 from powerlog.storage.registry import registry
 from powerlog.writer import row_writer
 
@@ -29,8 +33,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         # hops to a thread that all sockets share, where one slow page would hold up every frame.
         self.scope, self.base_send, self.channel_layer = scope, send, None
         self.sampler = Sampler(settings.SAMPLING_RULES)
-        self.peer = Peer(scope)
-        self.live, self.began, self.asked = True, False, 2  # the id of the last request
+        self.peer, self.questions = Peer(scope), Questions(self.clock(), random())
+        self.live, self.began, self.recalled = True, False, False
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if message["type"] == "websocket.connect":
@@ -54,20 +58,31 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             frame = protocol.parse(message.get("text") or "")  # a binary message is none
         except protocol.FrameError as exc:
             return self.peer.reject(exc, message.get("text") or message.get("bytes", ""))
-        self.peer.heard_at = now
-        passes = self.peer.passes(frame)
+        peer = self.peer
+        if now - peer.heard_at > SILENT_S and self.began:
+            registry.was_silent(peer.device_id, peer.heard_at, now)
+        peer.heard_at = now
+        passes = peer.passes(frame)
         if passes and not self.began:
             await self.begin()
-        if frame.answers == self.asked:
-            await self.ask_next(frame)
+        if frame.answers is not None or frame.config_changed:
+            await asker.follow(self, frame, now)
         if not passes:
-            return await self.close(self.peer.refused) if self.peer.refused else None
-        if frame.full or not frame.readings:
+            return await self.close(peer.refused) if peer.refused else asker.waiting.add(self)
+        if frame.full or frame.texts or not frame.readings:
             traffic.heard(frame)
+            peer.note_texts(frame.texts)
+            registry.powers(frame)
         self.sampler.own = registry.own
+        new = self.sampler.strangers(frame)
+        self.questions.heard(frame, now, new)
         try:
-            if new := self.sampler.strangers(frame):
+            # The first status asks for the past also where it has no channel that is logged: its
+            # device may have come back without one whose run is open.
+            if new or (not self.recalled and (frame.readings or frame.full)):
+                self.recalled = True
                 registry.meters(frame.device_id, new)
+                registry.powers(frame)
                 # Rule 8. Later frames wait, in order, in the socket's own queue.
                 untold = partial(self.sampler.last_words, frame, now)
                 for past in await row_writer.past(frame.device_id, new, untold):
@@ -76,19 +91,12 @@ class ShellyConsumer(AsyncWebsocketConsumer):
             if due := self.sampler.feed(frame, now):
                 row_writer.submit(due)
 
-    async def ask_next(self, answer: protocol.Frame) -> None:
-        registry.learn(self.peer.device_id, answer.about)
-        self.asked += 1
-        if request := protocol.REQUESTS.get(self.asked):
-            await self.send(text_data=request)
-
     async def begin(self) -> None:
         self.began = True
         if older := arrive(self):
             await older.close(SUPERSEDED)
         if self.peer.waited:  # and nobody has listened to its status
-            self.asked = 2
-            await self.send(text_data=protocol.BOOTSTRAP[1])
+            self.questions.want_all()
 
     def gone(self) -> None:
         """The connection has ended, by whichever side, or another one has taken its place."""

@@ -237,6 +237,18 @@ class Channel(models.Model):
     reported_name = models.CharField(
         _("name in the Shelly"), max_length=100, blank=True, editable=False
     )
+    reports_power = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text=_("Whether the device has ever reported a power for it: else it has no meter."),
+    )
+    negative_w = models.FloatField(
+        null=True,
+        editable=False,
+        help_text=_("The last power below zero by more than the threshold, until it first runs."),
+    )
+    negative_at = models.DateTimeField(null=True, editable=False)
     logged = models.BooleanField(default=True, help_text=_("Off: it makes no rows and no runs."))
     power_threshold_w = models.FloatField(
         _("threshold (W)"),

@@ -17,21 +17,24 @@ from typing import Any
 
 import msgspec
 
-from powerlog.core import about, switches
+from powerlog.core import about, switches, texts
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
+# Each request has its id, however often it is sent: an answer, early or late, is to that question.
+STATUS, INFO, CONFIG = 2, 3, 4
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.
 BOOTSTRAP = (
     '{"id":1,"src":"collector","method":"NotifyStatus","params":{"enable":true}}',
     '{"id":2,"src":"collector","method":"Shelly.GetStatus"}',
 )
-# What to ask after that, by its id, one at a time, each when the one before has been answered.
+# What to ask after that; when, questions.py says.
 REQUESTS = {
-    3: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
-    4: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
+    INFO: '{"id":3,"src":"collector","method":"Shelly.GetDeviceInfo"}',
+    CONFIG: '{"id":4,"src":"collector","method":"Shelly.GetConfig"}',
 }
-_ABOUT = {3: about.device_info, 4: about.config}
+_ABOUT = {INFO: about.device_info, CONFIG: about.config}
+CONFIG_CHANGED = "config_changed"
 MAX_DEVICE_ID = 100
 # Components that carry power, voltage, current and energy in one, where they have a meter at all.
 RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
@@ -51,6 +54,10 @@ class _Message(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Message)
 
 
+class _TextError(Exception):
+    """A value is a text where the protocol has a number."""
+
+
 def parse(text: str) -> Frame:
     """The Frame that this message is. Raises FrameError, and nothing else, where it is none."""
     frame = switches.parse(text)
@@ -63,6 +70,17 @@ def parse(text: str) -> Frame:
 def parse_any(text: str) -> Frame:
     """The same, of whatever shape it is. Raises FrameError."""
     message = _decode(text)
+    try:
+        return _frame(message, text)
+    except _TextError:  # so seldom that such a message may be read twice
+        names: list[str] = []
+        params = texts.without_texts(message.params, names)
+        result = texts.without_texts(message.result, names)
+        frame = _frame(msgspec.structs.replace(message, params=params, result=result), text)
+        return msgspec.structs.replace(frame, texts=tuple(names))
+
+
+def _frame(message: _Message, text: str) -> Frame:
     device_id = message.src
     if not isinstance(device_id, str):
         raise FrameError("src is missing or not a string")
@@ -70,7 +88,9 @@ def parse_any(text: str) -> Frame:
     if isinstance(message.method, str):
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
-        return Frame(device_id)
+        # Gateways send many events: nearly all of them cost no more than the look for this word.
+        changed = CONFIG_CHANGED in text and _config_changed(message)
+        return Frame(device_id, config_changed=changed)
     if message.result is msgspec.UNSET and message.error is None:
         raise FrameError("neither a method nor a result nor an error")
     return _answer(device_id, message)
@@ -84,7 +104,17 @@ def _answer(device_id: str, message: _Message) -> Frame:
         return Frame(device_id, answers=number, about=_ABOUT[number](message.result))
     # The answer to any other request than Shelly.GetStatus is a part, if a status at all.
     readings = _readings(message.result)
-    return Frame(device_id, full=bool(readings) and number == 2, readings=readings, answers=number)
+    full = bool(readings) and number == STATUS
+    return Frame(device_id, full=full, readings=readings, answers=number)
+
+
+def _config_changed(message: _Message) -> bool:
+    events = message.params.get("events") if isinstance(message.params, dict) else None
+    return (
+        message.method == "NotifyEvent"
+        and isinstance(events, list)
+        and any(isinstance(each, dict) and each.get("event") == CONFIG_CHANGED for each in events)
+    )
 
 
 def _check(device_id: str) -> None:
@@ -248,6 +278,8 @@ def _is_null(component: dict[str, Any], name: str) -> bool | None:
 def _number(value: Any) -> float | None:
     """A number that a meter can mean, or None: null, text, true, NaN and infinity are none."""
     if type(value) is not float and type(value) is not int:  # a bool is an int, but no number
+        if type(value) is str:
+            raise _TextError
         return None
     try:
         number = float(value)

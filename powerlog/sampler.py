@@ -57,12 +57,12 @@ answers with what each of them makes due: Samples (rows) and Runs.
     one. In a gap the device's minutes (6) count as readings at their starts; a minute of which
     nothing is known ends the run at its last active reading, as lost contact. Its energy is what
     the counter rose by while it was active; where one rise covers several runs, each has its
-    share by its own power and time. No more than ten runs of a channel start in a minute: the
-    tenth goes on through what follows in it, ends where that ends, and bears the number of its
-    starts. No more than twenty ended runs wait for the counter; those before them keep the energy
-    of their power and time. A run whose power becomes unknown (1) ends at that moment, as lost
-    contact; one whose channel a full status leaves out, at its last reading, as lost contact. A
-    run is told when it starts and ends, when the counter speaks for the first time after either
+    share by its own power and time. No more than thirty runs of a channel start in a minute: the
+    last of them goes on through what follows in it, ends where that ends, and bears the number of
+    its starts. No more than sixty ended runs wait for the counter; those before them keep the
+    energy of their power and time. A run whose power becomes unknown (1) ends at that moment, as
+    lost contact; one whose channel a full status leaves out, at its last reading, as lost contact.
+    A run is told when it starts and ends, when the counter speaks for the first time after either
     or starts anew (at most once a minute), when the connection ends (8), and when it has passed a
     local midnight, with what it had used until then: a day's energy.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
@@ -85,20 +85,27 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from powerlog.core.channel import AS_ALL, MINUTE_S, Channel, Device, Own, Past, Rules, Sample
+from powerlog.core.channel import (
+    AS_ALL,
+    MINUTE_S,
+    Channel,
+    Device,
+    Due,
+    Own,
+    Past,
+    Rules,
+)
+from powerlog.core.channel import (
+    Sample as Sample,
+)
 from powerlog.core.days import Calendar
-from powerlog.core.frame import Frame, Reading, RecordedMinute
-from powerlog.core.runs import End, Run
+from powerlog.core.frame import Frame, Reading
+from powerlog.core.gaps import Gap
+from powerlog.core.runs import Run
 
-PROOF = 0.2  # rule 7
-CLAIMS_WITHIN = 0.05  # rule 7: devices notify changes of about 5 %
 SILENT_MIN = 6  # rule 14
 PAUSE_S = 120.0  # rule 14: a device that is quiet for longer has not spoken all the time
 MAX_CHANNELS = 64  # of a device on one connection; far more than any has
-LONGEST_GAP_MIN = 7 * 24 * 60
-# Small loads are counted in quanta of about 213 mWh: 4.4 W can read as 0, 0 and 12.8 W.
-QUANTUM_MWH = 250.0
-Due = Sample | Run
 
 
 class Sampler:
@@ -128,11 +135,21 @@ class Sampler:
             for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
         ]
 
+    def known(self, device_id: str) -> list[tuple[Channel, float]]:
+        """A device's channels and their thresholds in W, as they are; for any thread to read."""
+        device = self._devices.get(device_id)
+        channels = list(device.channels.values()) if device else []
+        return [(channel, self._threshold_w(channel)) for channel in channels]
+
     def last_words(self, frame: Frame, now: float, known: Iterable[Past]) -> list[Due]:
         """Rule 8: what is due where all ends with a frame that has waited for the past so far."""
         for past in known:
             self.restore(past)
         return self.feed(frame, now) + self.leave()
+
+    def device(self, device_id: str) -> Device | None:
+        """What is known of this device, if it has reported a channel; to be read alone."""
+        return self._devices.get(device_id)
 
     def strangers(self, frame: Frame) -> list[str]:
         """The channels of this frame that are new to the connection; each is named only once.
@@ -160,9 +177,11 @@ class Sampler:
         """
         due: list[Due] = []
         device = self._devices.get(frame.device_id)
+        if not frame.readings and not frame.full:
+            if device and now >= device.look_at:
+                self._look_at_channels(device, frame, now + device.clock_offset_s, due)
+            return due
         if device is None:
-            if not frame.readings and not frame.full:
-                return due
             device = self._device(frame.device_id)
         at = self._moment(device, frame.ts, now)
         if frame.full:
@@ -218,10 +237,14 @@ class Sampler:
         """Rule 2: when the frame's readings happened, Unix seconds."""
         if ts is None:
             return now + device.clock_offset_s
-        trusted = abs(ts - now) <= self._rules.clock_tolerance_s
-        device.clock_offset_s = ts - now if trusted else 0.0
-        device.clock_refused = not trusted
-        return ts if trusted else now
+        if abs(ts - now) <= self._rules.clock_tolerance_s:
+            device.clock_offset_s = ts - now
+            device.clock_refused = False
+            return ts
+        device.clock_offset_s = 0.0
+        device.clock_refused = True
+        device.refused = ts, now
+        return now
 
     def _forget_missing(self, device: Device, frame: Frame, due: list[Due]) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""
@@ -260,7 +283,7 @@ class Sampler:
             due += channel.book(reading, at)
         channel.last_ts = at
         watts = self._active_w(channel)
-        self._turn(channel, watts, at, due)
+        channel.turn(watts, at, due)
         if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
             due.append(channel.sample(minute, "measured", watts, channel.counter_wh))
 
@@ -283,28 +306,6 @@ class Sampler:
         own_w = self.own.get((channel.device_id, channel.key), AS_ALL).power_threshold_w
         return self._rules.power_threshold_w if own_w is None else own_w
 
-    def _turn(
-        self,
-        channel: Channel,
-        watts: float | None,
-        at: float,
-        due: list[Due],
-        end: End | None = None,
-    ) -> None:
-        """Rule 12: at this moment the channel is active with so much power, or (None) is not. end
-        is how a run ends now; None: as the known power has it."""
-        runs = channel.runs
-        if runs.rests:
-            due += runs.end_rest(at) if watts is None else runs.wake(at)
-        if runs.open is None:
-            if watts is not None:
-                due.append(channel.start(at, watts))
-        elif watts is None:
-            known: End = "lost contact" if channel.apower_w is None else "stopped"
-            due += runs.rest(at, end or known)
-        elif watts > runs.open.peak_w:
-            runs.open.peak_w = watts
-
     def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
         since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
@@ -313,79 +314,9 @@ class Sampler:
             channel.allow(drawn_w, now_w, at - since)
         # Within a minute no whole one can lie between: nearly always, and cheap to see.
         if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
-            since, drawn_w = self._bridge(channel, reading, at, due)
+            gap = Gap(channel, reading, at, self._rules, self._threshold_w(channel))
+            since, drawn_w = gap.bridge(self._calendar, due)
         if drawn_w > 0 or (drawn_w and channel.is_sum):
             channel.use(drawn_w, since, at, self._calendar)
         elif channel.apower_w is None and at > since:
             channel.blind = True
-
-    def _bridge(
-        self, channel: Channel, reading: Reading, at: float, due: list[Due]
-    ) -> tuple[float, float]:
-        """Rules 5 to 7 and 12 for each minute of a gap.
-
-        Returns until when the use is accounted for, and the power in W since then.
-        """
-        since, watts = channel.last_ts or at, self._active_w(channel)
-        drawn_w = watts or 0.0
-        first, minute = int(since // MINUTE_S) + 1, int(at // MINUTE_S)
-        vouched = self._vouched(channel, reading, at)
-        carried = watts is not None and self._goes_on(channel, reading, at, minute - first)
-        # A record is of three minutes: of those that nothing vouches for one stands for all.
-        for between in range(first if carried else max(first, minute - 4), minute):
-            start = float(between * MINUTE_S)
-            if between not in vouched and not (carried and watts is not None):
-                if since == channel.last_ts:
-                    start = since  # it ended at its last reading, not at the end of that minute
-                channel.use(drawn_w, since, start, self._calendar)
-                due += channel.runs.stop(start, "lost contact")
-                since, watts, drawn_w, channel.blind = between * MINUTE_S, None, 0.0, True
-                continue
-            channel.use(drawn_w, since, start, self._calendar)
-            since = start
-            if between in vouched:
-                watts, drawn_w = self._vouch(channel, vouched[between], reading, due)
-            else:
-                due.append(channel.sample(between, "carried", channel.apower_w, channel.counter_wh))
-                channel.allow(drawn_w, channel.peak_w, MINUTE_S)
-        return since, drawn_w
-
-    def _vouch(
-        self, channel: Channel, said: RecordedMinute, reading: Reading, due: list[Due]
-    ) -> tuple[float | None, float]:
-        """Rules 6 and 12: a minute of the record. Its power if it was active, and what it drew."""
-        watts = said.mean_w if said.mean_w > self._threshold_w(channel) else None
-        self._turn(channel, watts, float(said.minute * MINUTE_S), due, "stopped")
-        if watts is not None:
-            # Below 0 if the counter was reset in the meantime.
-            counter_wh = max(0.0, (reading.energy_total_wh or 0.0) - said.counted_wh)
-            due.append(channel.sample(said.minute, "device", watts, counter_wh))
-        channel.peak_w = max(channel.peak_w, said.drawn_w)
-        return watts, max(0.0, said.drawn_w)
-
-    def _goes_on(self, channel: Channel, reading: Reading, at: float, between: int) -> bool:
-        """Rules 5 and 7: whether an active channel went on as before for so many minutes."""
-        if between <= self._rules.max_blind_gap_min:
-            return True
-        rise_wh = channel.rise_wh(channel.used_wh(reading))
-        if rise_wh is None or channel.aged or between > LONGEST_GAP_MIN:
-            return False
-        before_w = channel.apower_w or 0.0
-        for share in (1 - CLAIMS_WITHIN, 1 + CLAIMS_WITHIN):
-            in_gap_ws = rise_wh * 3600 - share * channel.runs.claims_ws
-            mean_w = in_gap_ws / (at - (channel.last_ts or at))
-            if abs(mean_w - before_w) > PROOF * before_w or mean_w <= self._threshold_w(channel):
-                return False
-        return True
-
-    def _vouched(self, channel: Channel, reading: Reading, at: float) -> dict[int, RecordedMinute]:
-        """Rule 6: the minutes for which the reading's record vouches."""
-        record = reading.record
-        if record is None or not -MINUTE_S < at - record.minute_ts < 3 * MINUTE_S:
-            return {}
-        if 0 < max(record.mwh) <= QUANTUM_MWH and 0 in record.mwh:
-            return {}
-        lowest_w = min(channel.apower_w or 0.0, reading.apower_w or 0.0)
-        if record.returned_mwh is None and lowest_w < -self._threshold_w(channel):
-            return {}
-        return {said.minute: said for said in record.complete(at)}

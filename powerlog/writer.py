@@ -113,7 +113,8 @@ class RowWriter:
         ends before the answer is there, what `otherwise` makes of that is written.
         """
         self.start()
-        meters = [(device_id, channel) for channel in channels]
+        # Without a channel it is asked for the open runs of the device alone.
+        meters = [(device_id, channel) for channel in channels or [""]]
         return await self._recalls.ask(meters, otherwise, RECALL_LIMIT_S + HOLD_S)
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:

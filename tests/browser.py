@@ -24,8 +24,9 @@ INSERT INTO devices
     (device_id, name, reported_name, model, firmware, address, first_seen_at, last_seen_at,
         connected)
     VALUES (%(id)s, %(name)s, '', '', '', '', now() - interval '90 days', %(seen)s, true);
-INSERT INTO channels (device_id, channel, name, reported_name, logged, flow_m3h, price_kwh)
-    VALUES (%(id)s, 'switch:2', %(title)s, '', true, 3.2, 0.32);
+INSERT INTO channels
+    (device_id, channel, name, reported_name, logged, reports_power, flow_m3h, price_kwh)
+    VALUES (%(id)s, 'switch:2', %(title)s, '', true, true, 3.2, 0.32);
 INSERT INTO day_totals (device_id, channel, day, active_minutes, filled_minutes, runs, run_s,
         energy_wh, peak_w)
     SELECT %(id)s, 'switch:2', %(today)s::date - each, 60, 2, 3, 3600, 430, 450

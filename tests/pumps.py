@@ -67,7 +67,9 @@ def device(device_id: str = "pump", channel: str = "switch:2", **changes: Any) -
     own = {key: value for key, value in changes.items() if key not in values}
     Device.objects.get_or_create(device_id=device_id, defaults=values)
     return Channel.objects.create(
-        device_id=device_id, channel=channel, **({"name": own.pop("title", "Well")} | own)
+        device_id=device_id,
+        channel=channel,
+        **({"name": own.pop("title", "Well"), "reports_power": True} | own),
     )
 
 

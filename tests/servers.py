@@ -57,6 +57,13 @@ def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[st
         )
 
 
+def connect(database_url: str) -> Any:
+    """A connection of the driver's own: what is in the database, without Django's help."""
+    if database_url.startswith("sqlite"):
+        return sqlite3.connect(database_url.removeprefix("sqlite:///"))
+    return psycopg.connect(database_url)
+
+
 class Process:
     """A command of the collector's in a process of its own; its spool lies beside its log."""
 
@@ -146,10 +153,7 @@ class Server(Process):
             return connection.execute(query).fetchone()[0]
 
     def connect(self) -> Any:
-        """A connection of the driver's own: what is in the database, without Django's help."""
-        if self.database_url.startswith("sqlite"):
-            return sqlite3.connect(self.database_url.removeprefix("sqlite:///"))
-        return psycopg.connect(self.database_url)
+        return connect(self.database_url)
 
 
 @contextmanager

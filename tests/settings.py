@@ -5,6 +5,7 @@ import tempfile
 
 os.environ |= dict.fromkeys(
     (
+        "ADMIN_PASSWORD",
         "ADMISSION",
         "ALLOWED_HOSTS",
         "BEHIND_PROXY",

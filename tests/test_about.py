@@ -87,6 +87,30 @@ def test_a_refusal_is_an_answer_as_well() -> None:
     assert parse(text(id="4", src=PUMP, result=None)) == Frame(PUMP)
 
 
+def event(*events: Any, method: str = "NotifyEvent") -> Frame:
+    return parse(text(src=PUMP, dst="ws", method=method, params={"ts": 1.5, "events": [*events]}))
+
+
+def test_an_event_says_that_names_may_have_changed() -> None:
+    changed = {"component": "sys", "event": "config_changed", "restart_required": False}
+    push = {"component": "input:0", "id": 0, "event": "single_push", "ts": 1.5}
+    assert event(changed).config_changed
+    assert event(push, changed).config_changed
+    assert not event(push).config_changed
+    assert not event(push | {"data": "config_changed"}).config_changed
+    assert not event(changed, method="NotifyStatus").config_changed
+    assert not event(changed, method="Other").config_changed
+
+
+@pytest.mark.parametrize(
+    "params", [None, [], "config_changed", {"events": "config_changed"}, {"events": {}}]
+)
+def test_a_message_that_only_holds_the_word_is_no_event(params: Any) -> None:
+    message = text(src=PUMP, method="NotifyEvent", params=params, x="config_changed")
+    assert parse(message) == Frame(PUMP)
+    assert not event("config_changed", None, ["config_changed"]).config_changed
+
+
 def test_nothing_is_asked_that_changes_anything() -> None:
     methods = [request.split('"method":"')[1].split('"')[0] for request in REQUESTS.values()]
     assert methods == ["Shelly.GetDeviceInfo", "Shelly.GetConfig"]

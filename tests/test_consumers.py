@@ -76,6 +76,22 @@ async def test_the_opening_of_a_real_session_makes_one_row(dial: Dial, rows: lis
     assert row.ts % 60 == 0
 
 
+async def test_numbers_that_are_texts_are_counted_and_logged_once_for_a_connection(
+    dial: Dial, rows: list[Sample], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = traffic.texts
+    socket = await dial()
+    await send(socket, full(None, switch_2=meter(0.0) | {"apower": "433.8", "current": "2.631"}))
+    await send(socket, *[delta(None, switch_2={"output": True, "apower": "433.8"})] * 3)
+    assert rows == []
+    assert traffic.texts - before == 5
+    (line,) = [message for message in caplog.messages if "texts" in message]
+    assert line.startswith(PUMP)
+    assert line.endswith(
+        "texts instead of numbers are not taken: 'switch:2.apower, switch:2.current'"
+    )
+
+
 async def test_every_model_of_the_fixtures_is_listened_to(dial: Dial) -> None:
     socket = await dial()
     bad = traffic.bad_frames

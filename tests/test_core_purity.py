@@ -9,21 +9,29 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    "core/days": {"collections.abc", "datetime", "zoneinfo"},
+    "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
     "core/about": {"typing", "msgspec"},
     "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
+    "core/texts": {"typing"},
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
     "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
-    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches
-    "core/runs": {"collections.abc", "typing", "msgspec"},
+    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches, texts
+    "core/runs": {"collections.abc", "typing", "msgspec", "powerlog.core.plausible"},
+    "core/plausible": set(),
+    "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
+    | {"powerlog.core.plausible"},
+    "core/gaps": {"powerlog.core.channel", "powerlog.core.days", "powerlog.core.frame"},
+    "questions": {"collections.abc", "typing", "powerlog.core.frame", "powerlog.protocol"},
     "core/channel": {"collections.abc", "typing", "msgspec"}
-    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.runs"},
+    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.plausible"}
+    | {"powerlog.core.runs"},
     "sampler": {
         "collections.abc",
         "msgspec",
         "powerlog.core.days",
         "powerlog.core.channel",
         "powerlog.core.frame",
+        "powerlog.core.gaps",
         "powerlog.core.runs",
     },
     "simulated/simulator": {"json", "math", "collections.abc", "functools", "itertools"}
@@ -39,7 +47,8 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.sampler, powerlog.simulated.demo, powerlog.truth.score\n"
+        "import powerlog.questions, powerlog.sampler\n"
+        "import powerlog.simulated.demo, powerlog.truth.score\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -119,6 +120,24 @@ def test_the_same_weekdays_of_four_weeks_are_compared_up_to_the_same_time() -> N
     whole = day_of(LATE, DAY, at(1441), compare=True)
     assert [each.energy_wh for each in whole.usually] == [30.0, 50.0]
     assert day_of(PUMP, DAY, NOON).usually == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "now"),
+    [("2026-10-25", "2026-11-01T12:00+01:00"), ("2026-03-29", "2026-04-05T12:00+02:00")],
+)
+def test_the_same_time_of_another_day_is_that_of_its_clock(
+    settings: Any, changed: str, now: str
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    noon = datetime.fromisoformat(f"{changed}T12:00").replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    for minutes_past in (-30, 30):
+        started_at = noon + timedelta(minutes=minutes_past)
+        ended_at = started_at + timedelta(minutes=10)
+        run(0, 0, 5.0, started_at=started_at, ended_at=ended_at).save()
+    at_noon = datetime.fromisoformat(now)
+    day = day_of(replace(PUMP, heard_at=at_noon), at_noon.date(), at_noon, compare=True)
+    assert [each.run_s for each in day.usually] == [600.0]
 
 
 def test_the_channels_of_a_device_cost_no_more_queries_than_one(

@@ -84,6 +84,23 @@ def test_one_command_from_nothing_to_rows_that_staff_can_see(
         assert "admin /" not in again.output
 
 
+def test_which_channels_have_a_meter_and_which_feed_in_is_known_within_seconds(
+    ready_database: str, tmp_path: Path
+) -> None:
+    def channels() -> list[tuple[str, bool, float | None]]:
+        with closing(server.connect()) as connection:
+            query = "SELECT channel, reports_power, negative_w FROM channels ORDER BY channel"
+            return connection.execute(query).fetchall()
+
+    with running(daphne(ready_database, tmp_path)) as server, dial(server) as device:
+        relay = {"output": True, "source": "WS_in", "temperature": {"tC": 37.1}}
+        device.send(full(time.time(), switch_0=relay, switch_1=meter(0.0), switch_2=meter(-640.0)))
+        found = [("switch:0", 0, None), ("switch:1", 1, None), ("switch:2", 1, -640.0)]
+        until(lambda: channels() == found)
+        device.send(delta(time.time(), switch_0={"apower": 61.0}))
+        until(lambda: channels()[0] == ("switch:0", 1, None))
+
+
 def test_daphne_by_itself_does_the_same(ready_database: str, tmp_path: Path) -> None:
     with running(daphne(ready_database, tmp_path)) as server, dial(server) as device:
         for frame in session(minute()):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from powerlog.lists.export import BOM, ROWS, TABLES
 from powerlog.management.commands import export as command
-from powerlog.models import DayTotal
+from powerlog.models import DayTotal, PowerLog
 from powerlog.storage.store import WRITER
 
 from .servers import ROOT, environment
@@ -76,6 +76,23 @@ def test_the_options_are_the_search_of_the_admin(tmp_path: Path) -> None:
     assert times == ["2026-05-01T12:01:00+02:00", "2026-05-01T12:02:00+02:00"]
 
 
+def test_a_time_that_clocks_leave_out_means_the_moment_of_their_jump(tmp_path: Path) -> None:
+    start = datetime(2026, 3, 28, 23, tzinfo=UTC)  # midnight in Berlin, two hours before the jump
+    PowerLog.objects.bulk_create(
+        row(timestamp=start + timedelta(minutes=minute)) for minute in range(240)
+    )
+    path, other = tmp_path / "to.csv", tmp_path / "from.csv"
+    said = run(
+        "rows", "--from", "2026-03-29 00:50", "--to", "2026-03-29 02:00", "--output", str(path)
+    )
+    assert said == f"70 rows in {path}\n"
+    said = run(
+        "rows", "--from", "2026-03-29 02:30", "--to", "2026-03-29 03:10", "--output", str(other)
+    )
+    assert said == f"11 rows in {other}\n"
+    assert "2026-03-29T03:00:00+02:00" in other.read_text("utf-8-sig")
+
+
 def test_days_have_dates(tmp_path: Path) -> None:
     for day in (1, 2, 3):
         DayTotal.objects.create(device_id="pump", channel="switch:2", day=f"2026-05-0{day}")
@@ -91,6 +108,7 @@ def test_every_field_of_a_search_is_an_option_with_help(capsys: pytest.CaptureFi
         shown = capsys.readouterr().out
         for name in table.search.base_fields:
             assert f"{command.flag(name)} " in shown
+        assert ("comes twice" in shown) is (table.name != "days")
 
 
 def test_what_is_wrong_with_the_options_is_said_and_nothing_is_written(tmp_path: Path) -> None:

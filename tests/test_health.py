@@ -20,7 +20,8 @@ def _now() -> Iterator[None]:
 def process(pid: int, **known: object) -> Health:
     """A process that has nothing, but what is said here."""
     counts = dict.fromkeys(
-        ("devices", "silent", "guests", "frames", "written", "waiting", "lost", "spooled"), 0
+        ("devices", "silent", "guests", "frames", "texts", "written", "waiting", "lost", "spooled"),
+        0,
     )
     times = ("waiting_since", "spooled_since", "asking_since", "failing_since", "last_write_at")
     words = ("kinds", "bad_frames", "refused", "by_source", "rejected")
@@ -86,6 +87,11 @@ def test_the_size_of_the_data_is_said_by_whoever_knows_it() -> None:
 def test_who_waits_for_staff_is_said_where_there_is_anybody() -> None:
     assert "devices waiting for staff" not in lines([process(1)])
     assert lines([process(1, guests=2), process(2, guests=1)])["devices waiting for staff"] == 3
+
+
+def test_numbers_that_are_texts_are_counted_where_there_are_any() -> None:
+    assert "values that are text" not in lines([process(1)])
+    assert lines([process(1, texts=2), process(2, texts=5)])["values that are text"] == 7
 
 
 def test_a_stranger_is_told_whether_all_is_well() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.models import Device, Run
+from powerlog.models import Channel, Device, Run
 from powerlog.pages import live
 from powerlog.pages.meters import Meter
 from powerlog.pages.records import latest
@@ -56,6 +56,14 @@ def test_contact_that_is_lost_and_a_new_day_are_news() -> None:
     assert told_of(tomorrow, at(1441))["version"] != before
 
 
+def test_a_meter_that_appears_and_a_hint_are_news() -> None:
+    words = {
+        told_of(replace(PUMP, **changes), NOON)["version"]
+        for changes in ({}, {"reports_power": False}, {"negative_w": -90.0}, {"negative_w": -91.0})
+    }
+    assert len(words) == 3
+
+
 def test_another_channel_is_no_news() -> None:
     before = told_of(PUMP, NOON)["version"]
     row(channel="switch:1").save()
@@ -70,8 +78,10 @@ def test_another_channel_is_no_news() -> None:
         lambda: Run.objects.update(ended_at=at(719)),
         lambda: Device.objects.update(last_seen_at=at(700)),
         lambda: device("another"),
+        lambda: Channel.objects.update(reports_power=False),
+        lambda: Channel.objects.update(negative_w=-90.0, negative_at=NOON),
     ],
-    ids=["a row", "a run", "a run's end", "a silence", "a device"],
+    ids=["a row", "a run", "a run's end", "a silence", "a device", "a meter", "a clamp"],
 )
 def test_a_change_anywhere_is_news_to_the_overview(change: Callable[[], Any]) -> None:
     device()
@@ -85,5 +95,5 @@ def test_a_change_anywhere_is_news_to_the_overview(change: Callable[[], Any]) ->
 def test_it_costs_a_few_look_ups(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
         told_of(PUMP, NOON)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         live.of_all(NOON)

@@ -55,6 +55,30 @@ def test_the_order_is_what_needs_attention_first() -> None:
     assert found.lines[2].why.replace("\u00a0", " ") == "running for 3 h 40 min, usually 10 min"
 
 
+def test_a_relay_without_a_meter_stands_last_and_is_no_trouble() -> None:
+    device("a relay", reports_power=False)
+    device("b relay", reports_power=False, last_seen_at=at(600))
+    device("c gone", last_seen_at=NOON - timedelta(days=31))
+    device("d pump")
+    found = shown()
+    assert names(found) == ["d pump", "a relay", "b relay", "c gone"]
+    assert (found.troubled, found.running) == (0, 0)
+    titles = [(line.state.title, line.state.since_text, line.heard) for line in found.lines[1:3]]
+    assert titles == [("No meter", "", "just now"), ("No meter", "", "2 h ago")]
+
+
+def test_a_clamp_that_may_sit_the_wrong_way_round_is_a_hint_and_no_trouble() -> None:
+    negative = {"negative_w": -1250.0, "negative_at": at(703)}
+    device("a reversed", **negative)
+    device("b panel", **negative)
+    run(60, 90, device_id="b panel").save()
+    device("c silent", last_seen_at=at(600), **negative)
+    found = shown()
+    assert found.troubled == 1
+    hints = {line.meter.device_id: line.hint[:24] for line in found.lines}
+    assert hints == {"a reversed": "Power is always negative", "b panel": "", "c silent": ""}
+
+
 def test_names_are_in_the_order_of_their_numbers() -> None:
     for name in ("Field 10", "Field 9", "field 2b", "Barn", "²"):
         device(name, name=name)

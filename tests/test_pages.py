@@ -151,6 +151,48 @@ def test_a_channel_that_never_ran_says_so(staff: Client, now: datetime) -> None:
     assert "Run time" not in page
 
 
+def test_a_relay_without_a_meter_says_so_on_every_page(
+    staff: Client, now: datetime, settings: Any
+) -> None:
+    settings.SAMPLING_RULES = Rules(frozenset({"*"}))
+    device(channel="switch:0", title="Gate", reports_power=False)
+    pages = ("/dashboard/", "/dashboard/?meter=pump/switch:0", "/dashboard/?device=pump")
+    for path in (*pages, "/dashboard/weeks/?meter=pump/switch:0"):
+        page = shown(staff.get(path))
+        assert "No meter" in page
+        assert "The device reports no power here, so nothing is logged." in page
+        assert "run yet" not in page
+        assert "not running" not in page
+        assert "It did not run" not in page
+    page = shown(staff.get("/dashboard/?device=pump"))
+    assert "Gate No meter - - - - -" in page
+    device(title="Well")
+    page = shown(staff.get("/dashboard/"))
+    assert "All is well" in page
+    assert "Gate Shed No meter" in page
+    page = shown(staff.get("/dashboard/?device=pump"))
+    assert "Also on this device: Gate (no meter)" in page
+    numbers = staff.get("/dashboard/minutes/?device=pump").json()
+    assert [each["name"] for each in numbers["meters"]] == ["Well"]
+
+
+def test_a_clamp_that_may_sit_the_wrong_way_round_is_said_on_its_pages(
+    staff: Client, now: datetime, settings: Any
+) -> None:
+    settings.SAMPLING_RULES = Rules(frozenset({"*"}))
+    device(channel="em1:0", title="Grid", negative_w=-1250.0, negative_at=at(703))
+    device(title="Well")
+    hint = "Power is always negative (\u22121,250 W at 11:43): the clamp may sit"
+    paths = ("", "?meter=pump/em1:0", "weeks/?meter=pump/em1:0")
+    for path in paths:
+        page = shown(staff.get(f"/dashboard/{path}"))
+        assert "Has not run yet" in page
+        assert hint in page
+    run(60, 90, channel="em1:0").save()
+    for path in paths:
+        assert "negative" not in shown(staff.get(f"/dashboard/{path}"))
+
+
 @pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31"])
 def test_a_day_that_is_none_is_said_to_be_none(staff: Client, now: datetime, day: str) -> None:
     past_of_the_pump()

@@ -56,6 +56,14 @@ def test_the_runs_of_a_day_are_a_file(staff: Client, now: datetime) -> None:
     assert [each["energy_wh"] for each in rows] == ["215.000", "107.500", "64.500"]
 
 
+@pytest.mark.parametrize("device_id", ['=1;"\u00e4"', "a/b,=2", "\uff1d1", ".."])
+def test_no_device_writes_the_name_of_a_file(staff: Client, now: datetime, device_id: str) -> None:
+    device(device_id)
+    response = staff.get("/dashboard/runs.csv", {"meter": f"{device_id}/switch:2"})
+    name = r'attachment; filename="runs-[A-Za-z0-9_.-]*-switch2-2026-05-01\.csv"'
+    assert re.fullmatch(name, response["Content-Disposition"])
+
+
 def test_the_crosshair_has_its_numbers_for_a_channel_and_a_device(
     staff: Client, now: datetime
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from powerlog.core.about import About
 from powerlog.core.channel import Own
 from powerlog.entry.peer import Peer
 from powerlog.models import Channel, Device, Silence
+from powerlog.storage import device_rows
 from powerlog.storage import registry as module
 from powerlog.storage.registry import Registry
 
@@ -24,6 +26,19 @@ def peer(at_s: float, address: str = "192.0.2.7") -> Peer:
     made = Peer({"client": (address, 5555)})
     made.heard_at = T0 + at_s
     return made
+
+
+def speaks(registry: Registry, heard: Peer, at_s: float) -> None:
+    """As the consumer does it for each frame."""
+    if T0 + at_s - heard.heard_at > device_rows.SILENT_S:
+        registry.was_silent(PUMP, heard.heard_at, T0 + at_s)
+    heard.heard_at = T0 + at_s
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.SPOOL_DIR = tmp_path / "spool"
+    return settings.SPOOL_DIR
 
 
 @pytest.fixture
@@ -160,9 +175,85 @@ def test_a_connection_on_which_nothing_is_said_for_long_is_silence(registry: Reg
     registry.met(PUMP, heard)
     registry.exchange(T0)
     registry.exchange(T0 + 200)
-    heard.heard_at = T0 + 205
-    registry.exchange(T0 + 210)
+    speaks(registry, heard, 205)
+    registry.gone(PUMP)  # before it is due to be told that it was heard
+    registry.exchange(T0 + 206)
     assert silences() == [(0.0, 205.0)]
+
+
+@pytest.mark.parametrize(("gap_s", "noted"), [(120, []), (121, [(1.0, 122.0)])])
+def test_frames_in_quick_succession_hide_no_silence(
+    registry: Registry, gap_s: int, noted: list[Any]
+) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    registry.exchange(T0)
+    for at_s in (0.5, 1, 1 + gap_s, 1.5 + gap_s, 2 + gap_s):
+        speaks(registry, heard, at_s)
+    registry.exchange(T0 + 130)
+    registry.exchange(T0 + 140)
+    assert silences() == noted
+
+
+def test_silences_with_several_connections_in_between_are_all_there(
+    registry: Registry, away: Callable[[bool], None]
+) -> None:
+    registry.met(PUMP, peer(0))
+    registry.exchange(T0)
+    for gone in (False, True):
+        away(gone)
+        for at_s in (200, 400):
+            registry.met(PUMP, peer(at_s + 1000 * gone))  # it takes the place of the one before
+            registry.gone(PUMP)
+            registry.exchange(T0 + at_s + 1000 * gone)
+    assert silences() == [(0.0, 200.0), (200.0, 400.0)]
+    away(False)
+    registry.exchange(T0 + 2000)
+    registry.exchange(T0 + 2001)
+    assert silences() == [(0.0, 200.0), (200.0, 400.0), (400.0, 1200.0), (1200.0, 1400.0)]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_device_that_is_back_while_the_database_is_told_that_it_has_gone_was_silent(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    registry.exchange(T0)
+    speaks(registry, heard, 150)
+    registry.gone(PUMP)
+
+    def slow(facts: Any) -> None:
+        registry.met(PUMP, peer(300))
+        if fails:
+            raise OperationalError("gone")
+        store(facts)
+
+    store = module.store_facts
+    monkeypatch.setattr(module, "store_facts", slow)
+    registry.exchange(T0 + 300)
+    monkeypatch.setattr(module, "store_facts", store)
+    registry.exchange(T0 + 301)
+    assert silences() == [(0.0, 150.0), (150.0, 300.0)]
+
+
+def test_a_silence_that_ends_while_others_are_stored_is_stored_next_time(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = peer(0)
+    registry.met(PUMP, heard)
+    speaks(registry, heard, 150)
+    store = device_rows._store_devices
+
+    def slow(part: Any) -> None:
+        store(part)
+        if heard.heard_at < T0 + 300:
+            speaks(registry, heard, 300)
+
+    monkeypatch.setattr(device_rows, "_store_devices", slow)
+    registry.exchange(T0 + 300)
+    registry.exchange(T0 + 301)
+    assert silences() == [(0.0, 150.0), (150.0, 300.0)]
 
 
 def test_a_database_that_is_away_makes_no_silence_and_loses_none(
@@ -173,7 +264,7 @@ def test_a_database_that_is_away_makes_no_silence_and_loses_none(
     registry.exchange(T0)
     away(True)
     for second in range(10, 600, 10):
-        heard.heard_at = T0 + second
+        speaks(registry, heard, second)
         registry.exchange(T0 + second)
     registry.gone(PUMP)
     registry.exchange(T0 + 600)

@@ -18,17 +18,17 @@ def chatter(line: Line, since_s: float, until_s: float, every_s: float = 0.1) ->
     line.says(until_s, apower_w=0.0)
 
 
-def test_rule_12_no_more_than_ten_runs_start_in_a_minute_and_the_last_goes_on() -> None:
+def test_rule_12_no_more_than_thirty_runs_start_in_a_minute_and_the_last_goes_on() -> None:
     line = Line()
     chatter(line, 0, 59)
     line.says(60, apower_w=0.0)
     assert len(line.runs) == STARTS_A_MINUTE
-    assert [run.starts for run in line.runs] == [1] * 9 + [286]
+    assert [run.starts for run in line.runs] == [1] * 29 + [266]
     assert sum(run.starts for run in line.runs) == 295, "of 590 turns in 59 s"
-    assert line.spans[-1] == (pytest.approx(1.8), pytest.approx(58.9), "stopped")
+    assert line.spans[-1] == (pytest.approx(5.8), pytest.approx(58.9), "stopped")
 
 
-def test_rule_12_the_next_minute_has_ten_runs_of_its_own() -> None:
+def test_rule_12_the_next_minute_has_thirty_runs_of_its_own() -> None:
     line = Line()
     chatter(line, 0, 179)
     line.says(180, apower_w=0.0)
@@ -42,18 +42,18 @@ def test_rule_12_a_run_that_rests_ends_where_it_became_inactive() -> None:
     assert line.runs[-1].ended_at is None
     line.says(61, apower_w=430.0)
     assert line.spans[-2:] == [
-        (pytest.approx(1.8), pytest.approx(19.9), "stopped"),
+        (pytest.approx(5.8), pytest.approx(19.9), "stopped"),
         (61, None, ""),
     ]
 
 
-def test_rule_12_ten_starts_in_a_minute_are_ten_runs() -> None:
+def test_rule_12_a_start_every_two_seconds_is_a_run_every_two_seconds() -> None:
     line = Line()
     for number in range(STARTS_A_MINUTE):
-        line.says(6 * number, apower_w=430.0)
-        line.says(6 * number + 3, apower_w=0.0)
+        line.says(2 * number, apower_w=430.0)
+        line.says(2 * number + 1, apower_w=0.0)
     line.says(61, apower_w=0.0)
-    assert line.spans == [(6 * n, 6 * n + 3, "stopped") for n in range(STARTS_A_MINUTE)]
+    assert line.spans == [(2 * n, 2 * n + 1, "stopped") for n in range(STARTS_A_MINUTE)]
     assert {run.starts for run in line.runs} == {1}
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from powerlog.pages.runs_table import HEADER, SORTS, as_csv, columns, lines
 from powerlog.pages.spent import KnownRun
 
-from .pumps import PUMP, at, known_run, minutes, run
+from .pumps import at, known_run, minutes, run
 from .test_chart import day_of
 
 
@@ -108,9 +107,3 @@ def test_the_file_has_units_in_its_header_and_times_with_their_zone(settings: An
         )
     )
     assert (second["ended_at"], second["mean_v"], second["how_it_ended"]) == ("", "", "running")
-
-
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@SUM(A1)", "  =1"])
-def test_a_device_that_is_called_like_a_formula_is_none(name: str) -> None:
-    day = replace(day_of(runs=[known_run(60, 62)]), meter=replace(PUMP, device_id=name))
-    assert read(as_csv(day))[0]["device_id"] == f"'{name}"

@@ -71,6 +71,63 @@ def test_the_hour_that_is_there_twice_is_meant_as_a_whole(settings: Any) -> None
     assert times(**day, since_1="02:30", until_1="02:30") == ["25 01:30", "25 00:30"]
 
 
+# Of each zone a change of its clocks: from 2:00 to 3:00, from 2:00 to 2:30 and back, from 0:00 to
+# 1:00, from 23:00 to 0:00.
+BERLIN = "Europe/Berlin", "2026-03-29 01:00"
+LORD_HOWE = "Australia/Lord_Howe", "2026-10-03 15:30"
+LORD_HOWE_BACK = "Australia/Lord_Howe", "2026-04-04 15:00"
+BEIRUT = "Asia/Beirut", "2026-03-28 22:00"
+NUUK = "America/Nuuk", "2026-03-29 01:00"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "since", "until", "expected"),
+    [
+        (BERLIN, "2026-03-29 00:50", "2026-03-29 02:00", "23:50 to 00:59, 70"),
+        (BERLIN, "2026-03-29 00:50", "2026-03-29 02:59", "23:50 to 00:59, 70"),
+        (BERLIN, "2026-03-29 02:30", "2026-03-29 03:10", "01:00 to 01:10, 11"),
+        (BERLIN, "2026-03-29 02:00", "2026-03-29 03:00", "01:00 to 01:00, 1"),
+        (BERLIN, "2026-03-29 01:59", "2026-03-29 03:00", "00:59 to 01:00, 2"),
+        (BERLIN, "2026-03-29 02:10", "2026-03-29 02:50", "none"),
+        (BERLIN, "2026-03-29 02:10", "2026-03-29 02:10", "none"),
+        (LORD_HOWE, "2026-10-04 01:55", "2026-10-04 02:20", "15:25 to 15:29, 5"),
+        (LORD_HOWE, "2026-10-04 02:20", "2026-10-04 02:34", "15:30 to 15:34, 5"),
+        (LORD_HOWE_BACK, "2026-04-05 01:40", "2026-04-05 01:40", "14:40 to 15:10, 31"),
+        (BEIRUT, "2026-03-28 23:50", "2026-03-29 00:30", "21:50 to 21:59, 10"),
+        (BEIRUT, "2026-03-29 00:30", "2026-03-29 01:04", "22:00 to 22:04, 5"),
+        (BEIRUT, "2026-03-28 23:50", "2026-03-28", "21:50 to 21:59, 10"),
+        (NUUK, "2026-03-28 23:30", "2026-03-29 00:04", "01:00 to 01:04, 5"),
+        (NUUK, "2026-03-28 23:30", "2026-03-28", "none"),
+        (NUUK, "2026-03-28 22:50", "2026-03-28", "00:50 to 00:59, 10"),
+    ],
+)
+def test_a_time_that_clocks_leave_out_means_the_moment_to_which_they_jump(
+    settings: Any, change: tuple[str, str], since: str, until: str, expected: str
+) -> None:
+    settings.TIME_ZONE, jump = change
+    start = datetime.fromisoformat(f"{jump}Z") - timedelta(minutes=90)
+    PowerLog.objects.bulk_create(
+        row(timestamp=start + timedelta(minutes=minute)) for minute in range(180)
+    )
+    names = ("since_0", "since_1", "until_0", "until_1")
+    minutes = times(**dict(zip(names, [*since.split(), *until.split()], strict=False)))
+    first, last = (minutes[-1][3:], minutes[0][3:]) if minutes else ("", "")
+    assert (f"{first} to {last}, {len(minutes)}" if minutes else "none") == expected
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("02:30", "01:59"), ("03:01", "02:30"), ("03:01", "03:00"), ("01:31", "01:30")],
+)
+def test_what_ends_before_it_begins_is_refused_also_around_a_jump(
+    settings: Any, since: str, until: str
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    day = {"since_0": "2026-03-29", "until_0": "2026-03-29"}
+    assert list(LogSearch(day | {"since_1": since, "until_1": until}).errors) == ["until"]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("asked", "expected"),

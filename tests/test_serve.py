@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import (
     DatabaseError,
@@ -16,12 +14,10 @@ from django.db import (
     OperationalError,
     ProgrammingError,
 )
-from django.test import RequestFactory
 
 from powerlog.management.commands import serve
 from powerlog.management.commands.serve import (
     Command,
-    create_first_staff_user,
     lan_address,
     refuse_unless_free,
 )
@@ -111,38 +107,6 @@ def test_what_no_waiting_cures_is_one_line_and_the_server_goes_on(
     monkeypatch.setattr(command, "set_up", in_turn(somebody_else))
     command.keep_trying()
     assert caplog.messages == [f"the database cannot be set up: {somebody_else}"]
-
-
-@pytest.mark.django_db(transaction=True, databases=["default", "writer"])
-def test_what_it_sets_up_it_says_and_the_password_only_once() -> None:
-    out = io.StringIO()
-    for _ in range(2):
-        Command(stdout=out).set_up()
-    assert out.getvalue().count("The database is set up: ") == 2
-    assert out.getvalue().count("  admin / ") == 1
-
-
-@pytest.mark.django_db
-def test_the_first_staff_user_is_admin_with_a_password_that_works() -> None:
-    password = create_first_staff_user()
-    user = authenticate(RequestFactory().post("/"), username="admin", password=password)
-    assert user is not None
-    assert user.is_superuser
-    assert len(password or "") >= 16
-
-
-@pytest.mark.django_db
-def test_where_there_is_a_superuser_none_is_made() -> None:
-    User.objects.create_superuser("boss")
-    assert create_first_staff_user() is None
-    assert User.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_it_does_not_touch_an_admin_who_is_somebody_else() -> None:
-    User.objects.create_user("admin")
-    with pytest.raises(CommandError, match="createsuperuser"):
-        create_first_staff_user()
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -34,6 +34,7 @@ def test_the_settings_are_all_found() -> None:
     assert set(NAMES) == {
         "DATABASE_URL",
         "SECRET_KEY",
+        "ADMIN_PASSWORD",
         "DEBUG",
         "ALLOWED_HOSTS",
         "TIME_ZONE",
@@ -88,7 +89,10 @@ def test_what_is_set_is_taken() -> None:
 
 @pytest.mark.parametrize("key", ["$ecret", "a$b", r"back\$lash", "plain"])
 def test_a_dollar_in_a_value_is_a_dollar(key: str) -> None:
-    assert start("settings.SECRET_KEY", SECRET_KEY=key).stdout.strip() == key
+    shown = start(
+        "settings.SECRET_KEY, settings.ADMIN_PASSWORD", SECRET_KEY=key, ADMIN_PASSWORD=key
+    )
+    assert shown.stdout == f"{key} {key}\n"
 
 
 def test_a_wrong_value_stops_the_start_in_one_line() -> None:

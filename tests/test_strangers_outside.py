@@ -175,7 +175,7 @@ def test_who_waits_in_silence_learns_what_staff_decided_as_well(server: Server) 
             for change in (
                 "admission = 'accepted' WHERE device_id = 'taken-in'",
                 "admission = 'blocked' WHERE device_id = 'turned-out'",
-                f"token_hash = '{digest(GUESS)}' WHERE device_id = 'given-a-token'",
+                f"token_hash = '{digest(new_token())}' WHERE device_id = 'given-a-token'",
             ):
                 staff.execute(f"UPDATE devices SET {change}")
         until(lambda: guests(server) == 1)

@@ -56,7 +56,8 @@ def outcome(parse: Any, text: str) -> Any:
         frame = parse(text)
     except FrameError as exc:
         return str(exc)
-    return frame.device_id, frame.ts, frame.full, {each.channel: each for each in frame.readings}
+    readings = {each.channel: each for each in frame.readings}
+    return frame.device_id, frame.ts, frame.full, readings, frame.texts
 
 
 @given(messages)

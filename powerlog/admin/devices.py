@@ -17,6 +17,7 @@ from django.utils.text import capfirst
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
+from powerlog.admin.joining import JoinsDevices
 from powerlog.admin.lists import list_of, local
 from powerlog.admin.lookups import ListFiltersOnly
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
@@ -117,7 +118,7 @@ class ConnectedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Device)
-class DeviceAdmin(KeptByItself):
+class DeviceAdmin(JoinsDevices, KeptByItself):
     empty_text = _("No Shelly has connected yet. Each appears here by itself when it does.")
     list_display = (
         "called",

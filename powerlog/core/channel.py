@@ -10,7 +10,8 @@ import msgspec
 
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Reading
-from powerlog.core.runs import ABOVE_KNOWN, LATE_S, Ledger, Run, most_wh
+from powerlog.core.plausible import ABOVE_KNOWN, LATE_S, most_wh
+from powerlog.core.runs import End, Ledger, Run
 
 MINUTE_S = 60
 Source = Literal["measured", "device", "carried"]
@@ -48,6 +49,9 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     current_a: float
     energy_total_wh: float
     source: Source
+
+
+Due = Sample | Run  # what a reading makes due
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -263,6 +267,21 @@ class Channel(msgspec.Struct, gc=False):
             source,
         )
 
+    def turn(self, watts: float | None, at: float, due: list[Due], end: End | None = None) -> None:
+        """Rule 12: at this moment it is active with so much power, or (None) is not. end is how a
+        run ends now; None: as the known power has it."""
+        runs = self.runs
+        if runs.rests:
+            due += runs.end_rest(at) if watts is None else runs.wake(at)
+        if runs.open is None:
+            if watts is not None:
+                due.append(self.start(at, watts))
+        elif watts is None:
+            known: End = "lost contact" if self.apower_w is None else "stopped"
+            due += runs.rest(at, end or known)
+        elif watts > runs.open.peak_w:
+            runs.open.peak_w = watts
+
     def start(self, at: float, watts: float) -> Run:
         self.peak_w = max(self.peak_w, watts)
         return self.runs.start(Run(self.device_id, self.key, at, watts, self.booked_wh))
@@ -271,12 +290,14 @@ class Channel(msgspec.Struct, gc=False):
 class Device(msgspec.Struct):
     """One device's channels, and how far its clock is ahead of the collector's (rule 2).
 
-    clock_refused: its last ts was not believed. For rule 14: since when it has spoken without a
-    pause, and when its channels are to be looked at again, Unix seconds.
+    clock_refused: its last ts was not believed; refused has that ts and when it was received. For
+    rule 14: since when it has spoken without a pause, and when its channels are to be looked at
+    again, Unix seconds.
     """
 
     channels: dict[str, Channel] = {}  # msgspec copies a mutable default
     clock_offset_s: float = 0.0
     clock_refused: bool = False
+    refused: tuple[float, float] = (0.0, 0.0)
     speaks_since: float = 0.0
     look_at: float = 0.0

@@ -1,12 +1,38 @@
-"""Local days: from midnight to midnight of a time zone, 23 or 25 hours long where clocks change.
+"""Local times and days of a time zone: which moments they mean, also where its clocks change.
 
-Pure. Moments are Unix seconds. Where a clock change leaves out midnight, the day begins with its
-first moment; where midnight comes twice, with the first of them.
+Pure. Moments are Unix seconds, but for moment_of(). A day goes from midnight to midnight and is 23
+or 25 hours long where clocks change. Where a clock change leaves out midnight, the day begins with
+its first moment; where midnight comes twice, with the first of them.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+
+def moment_of(local: datetime, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """The moment, in UTC, that a naive local time means.
+
+    A time that comes twice (clocks are set back) means the first of the two, or the last. A time
+    that does not exist (clocks are set forward) means the moment to which the clock jumps.
+    """
+    # fold=0 takes the offset before a change of the clock, fold=1 the one after it.
+    before, after = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if before > after:  # a time that does not exist lies on the wrong side of the jump, either way
+        return _jump(int(after.timestamp()), int(before.timestamp()), zone)
+    return after if last else before
+
+
+def _jump(since: int, until: int, zone: ZoneInfo) -> datetime:
+    """The second, after the one and up to the other, from which on another offset holds."""
+
+    def has_jumped(ts: int) -> bool:
+        return datetime.fromtimestamp(ts, zone).utcoffset() != offset
+
+    offset = datetime.fromtimestamp(since, zone).utcoffset()
+    seconds = range(since, until + 1)
+    return datetime.fromtimestamp(seconds[bisect_left(seconds, True, key=has_jumped)], UTC)
 
 
 def day_of(ts: float, zone: ZoneInfo) -> date:
@@ -15,7 +41,7 @@ def day_of(ts: float, zone: ZoneInfo) -> date:
 
 
 def start_of(day: date, zone: ZoneInfo) -> float:
-    return datetime.combine(day, time(), zone).timestamp()
+    return moment_of(datetime.combine(day, time()), zone).timestamp()
 
 
 def span(ts: float, zone: ZoneInfo) -> tuple[float, float]:

@@ -83,6 +83,9 @@ class Frame(msgspec.Struct, frozen=True):
 
     ts is the device's own clock in Unix seconds, or None where the frame has none; it may be an
     uptime or plainly wrong. full: the readings replace what is known instead of overlaying it.
+    config_changed: an event says that settings have changed, maybe names.
+    texts names the values that are texts where the protocol has numbers ("switch:0.apower"): they
+    are in no reading.
     """
 
     device_id: str
@@ -91,3 +94,5 @@ class Frame(msgspec.Struct, frozen=True):
     readings: tuple[Reading, ...] = ()
     answers: int | None = None
     about: About | None = None
+    config_changed: bool = False
+    texts: tuple[str, ...] = ()

@@ -11,24 +11,16 @@ from typing import Literal
 
 import msgspec
 
+from powerlog.core.plausible import most_wh
+
 End = Literal["", "stopped", "lost contact"]
 
-# Rule 11. Devices notify changes of about 5 %, and a held value is off by some more where a load
-# flutters; a counter may be as late as its minute; small loads are counted in quanta of 0.2 Wh.
-ABOVE_KNOWN = 0.2
-LATE_S = 60.0
-COARSE_WH = 0.5
-# Rule 12. No load is switched on more often for good; a relay that chatters, or a caller that wants
-# to fill the table, would make thousands of runs a minute.
-STARTS_A_MINUTE = 10
+# Rule 12. No load is switched on more often than every two seconds for good; a relay that chatters,
+# or a caller that wants to fill the table, would make thousands of runs a minute.
+STARTS_A_MINUTE = 30
 # So many ended runs wait for the counter, which speaks about once a minute. Those before them keep
 # the energy of their power and time.
 UNSETTLED_AT_MOST = 2 * STARTS_A_MINUTE
-
-
-def most_wh(known_ws: float, peak_w: float) -> float:
-    """Rule 11: the most that can have been used, Wh, where the known power comes to known_ws."""
-    return ((1 + ABOVE_KNOWN) * known_ws + LATE_S * peak_w) / 3600 + COARSE_WH
 
 
 class Run(msgspec.Struct, gc=False):

@@ -1,6 +1,7 @@
 """Who is on the other end of a connection: who they say they are, and whether they may."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from powerlog.core.frame import Frame, FrameError
@@ -29,7 +30,7 @@ class Peer:
         self.address, self._port = (scope.get("client") or ("unknown", 0))[:2]
         self.device_id: str | None = None
         self.heard_at = 0.0
-        self.bad_frames = self._others = self.refused = 0
+        self.bad_frames = self.texts = self._others = self.refused = 0
         self.waited = False
         self._key, self._held = scope.get("key", ""), scope.get("held")
         self._send, self._budget = scope.get("send"), scope.get("budget")
@@ -73,6 +74,10 @@ class Peer:
         if not waiting_room.hear(self, frame):
             self._refuse(NOT_ALLOWED, FULL)
 
+    def may_speak(self) -> bool:
+        """Return whether staff let it in now; passes() is for its frames."""
+        return not admission.objection(self.device_id or "", self._key, self._held)
+
     def has_to_go(self) -> int:
         """The code to close with, or 0: it may stay."""
         why = self._objection()
@@ -107,6 +112,14 @@ class Peer:
             logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
         traffic.rejected[str(why)] += 1
         self.bad_frames += 1
+
+    def note_texts(self, names: Sequence[str]) -> None:
+        """Count numbers that came as texts; the first of a connection are logged, cut as well."""
+        if names and not self.texts:
+            found = ", ".join(names)
+            logger.warning("%s: texts instead of numbers are not taken: %.75r", self, found)
+        traffic.texts += len(names)
+        self.texts += len(names)
 
     def __str__(self) -> str:
         return f"{self.device_id or 'a stranger'} ({self.address}:{self._port})"

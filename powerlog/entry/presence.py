@@ -17,7 +17,7 @@ def arrive(connection: Any) -> Any:
     waiting_room.leave(peer)
     if older := traffic.came(peer.device_id, connection):
         older.gone()
-    registry.met(peer.device_id, peer)
+    registry.met(peer.device_id, peer, connection.sampler)
     return older
 
 

@@ -13,6 +13,7 @@ class Traffic:
         self.devices: dict[str, Any] = {}
         self.frames = self.full = self.other = 0
         self.not_utf8 = 0  # taken all the same
+        self.texts = 0  # numbers that came as texts, which are not taken
         # Of a few fixed words each, never of what was received: `/` shows them all.
         self.rejected: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()  # connections that were not let in

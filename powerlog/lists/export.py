@@ -9,7 +9,6 @@ PostgreSQL writes the lines itself, a million in less than two seconds. On SQLit
 """
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from django.db.models import Model
 from django.utils import timezone
 
+from powerlog.lists.formulas import safe, safe_sql
 from powerlog.lists.search import DaySearch, LogSearch, RunSearch, Search
 from powerlog.models import Channel, Device, Run
 from powerlog.storage.store import WRITER
@@ -25,26 +25,14 @@ from powerlog.storage.store import WRITER
 BOM = "\ufeff".encode()  # without it Excel reads UTF-8 as something else
 ROWS_AT_ONCE = 1000
 
-# A cell that begins with one of these is a formula, also where a spreadsheet of another country
-# takes a semicolon for the end of a cell. An apostrophe before it makes it text.
-CONTROL = r"[\x01-\x1f\x7f]"
-FORMULA = r'(^|;)([" ]*[-=+@＝＋－＠])'  # noqa: RUF001 (the wide ones count as well)
-
-
-def _safe(text: str) -> str:
-    """safe() in PostgreSQL's words."""
-    clean = f"regexp_replace({text}, '{CONTROL}', ' ', 'g')"
-    return f"regexp_replace({clean}, '{FORMULA}', '\\1''\\2', 'g')"
-
-
-BEST_NAME = _safe("COALESCE(NULLIF(name, ''), reported_name)")
+BEST_NAME = safe_sql("COALESCE(NULLIF(name, ''), reported_name)")
 # One look-up for each row, of which PostgreSQL remembers the answers (Memoize): that keeps the
 # order of the rows, where a join would sort a million of them, and cleans each name once.
 QUERY = f"""
 COPY (
     SELECT {{columns}}
     FROM ({{rows}}) AS log LEFT JOIN LATERAL (
-        SELECT {_safe("log.device_id")} AS device_id, {_safe("log.channel")} AS channel,
+        SELECT {safe_sql("log.device_id")} AS device_id, {safe_sql("log.channel")} AS channel,
             (SELECT NULLIF({BEST_NAME}, '') FROM devices
                 WHERE device_id = log.device_id) AS device_name,
             (SELECT NULLIF({BEST_NAME}, '') FROM channels
@@ -230,11 +218,6 @@ class Meters:
 
 def _name(entry: Device | Channel | None) -> str:
     return (entry.name or entry.reported_name) if entry else ""
-
-
-def safe(text: str) -> str:
-    """A text that is no formula in any spreadsheet."""
-    return re.sub(FORMULA, r"\1'\2", re.sub(CONTROL, " ", text))
 
 
 def number(value: Any) -> Any:

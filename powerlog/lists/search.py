@@ -1,12 +1,14 @@
 """What staff look for in rows, runs and day totals: the forms above the lists, and of the export.
 
 Every field may stay empty. Dates and times are those of TIME_ZONE and include their ends, as
-people mean them. queryset() is everything that a valid form matches, newest first, and nothing
-where it is not valid: a slip of the pen must not look like an answer.
+people mean them. A time that comes twice in autumn means the first of the two as a start and the
+last as an end; a time that does not exist in spring means the moment to which the clock jumps.
+queryset() is everything that a valid form matches, newest first, and nothing where it is not valid:
+a slip of the pen must not look like an answer.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from powerlog.lists.scope import Scope, scope_of
 from powerlog.models import DayTotal, PowerLog, Run
+from powerlog.pages.localtime import local_moment
 
 Moment = datetime | date
 
@@ -109,8 +112,8 @@ class Search(forms.Form):
 
     def _bounds(self, low: str, high: str) -> tuple[Any, Any]:
         if "since" in (low, high):
-            start, end = self.span
-            return start, end and end - timedelta(microseconds=1)
+            until = self.cleaned_data.get("until")
+            return self.span[0], until and _last(*until)
         return self.cleaned_data.get(low), self.cleaned_data.get(high)
 
     @property
@@ -189,15 +192,20 @@ class Search(forms.Form):
 
 
 def _start(day: date, at: time | None) -> datetime:
-    return datetime.combine(day, at or time.min, timezone.get_current_timezone())
+    return local_moment(day, at or time.min)
+
+
+def _last(day: date, at: time | None) -> datetime:
+    """The last moment of the day, or of the minute."""
+    at = at.replace(second=59, microsecond=999_999) if at else time.max
+    return local_moment(day, at, last=True)
 
 
 def _end(day: date, at: time | None) -> datetime:
-    """Just after the day, or after the minute: of two of that name in autumn, the second."""
-    if at is None:
-        return _start(day + timedelta(days=1), None)
-    minute = _start(day, at.replace(second=0, microsecond=0)).replace(fold=1)
-    return minute.astimezone(UTC) + timedelta(minutes=1)
+    """Just after the last moment. A clock's jump, a whole second, is an end itself: there is no
+    minute of the name that was asked for."""
+    last = _last(day, at)
+    return last + timedelta(microseconds=-last.microsecond % 1_000_000)
 
 
 class LogSearch(Search):

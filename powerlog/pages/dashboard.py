@@ -124,8 +124,14 @@ def live_json(request: HttpRequest) -> HttpResponse:
 
 def _asked_meters(request: HttpRequest) -> Sequence[Meter]:
     if "device" in request.GET:
-        return choices.device(request.GET)[:MOST_CURVES]
+        return _curves(choices.device(request.GET))
     return [choices.choice(request.GET).meter]
+
+
+def _curves(channels: Sequence[Meter]) -> Sequence[Meter]:
+    """The channels of a device that its page draws: those with a meter, as far as it has any."""
+    metered = [each for each in channels if each.reports_power]
+    return (metered or channels)[:MOST_CURVES]
 
 
 def _welcome(request: HttpRequest) -> HttpResponse:
@@ -188,7 +194,7 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
     now = timezone.now()
     today = timezone.localdate(now)
     asked, form = choices.asked_day(request.GET)
-    shown = channels[:MOST_CURVES]
+    shown = _curves(channels)
     newest = latest(shown)
     version = live.of_meters(shown, newest, now)["version"]
     days, last = _days(shown, asked, form, now, newest)
@@ -198,12 +204,13 @@ def _device(request: HttpRequest, channels: Sequence[Meter]) -> HttpResponse:
         "last_day": last,
         "is_fallback": days[0].day != (asked or today),
         "is_empty": all(day.is_empty for day in days),
+        "is_unmetered": all(each["state"].kind == "unmetered" for each in drawn),
         "now": now,
         "version": version,
         "device": channels[0],
         "channels": drawn,
         "kinds": set().union(*(each["plot"].kinds for each in drawn)),
-        "others": channels[MOST_CURVES:],
+        "others": [each for each in channels if each not in shown],
         "span": drawn[0]["day"].span,
     }
     return render(request, "powerlog/device.html", context, status=_status(form))
@@ -232,12 +239,14 @@ def _days(
 
 def _drawn(day: MeterDay, newest: Latest, now: datetime) -> dict[str, Any]:
     """One of the channels on the page of a device."""
+    how = state(day.meter, newest.run, now)
+    cells = cards.summary(day)
     return {
         "day": day,
-        "state": state(day.meter, newest.run, now),
+        "state": how,
         "plot": plot(day, day.span),
         "label": _picture_label(day),
-        "cells": cards.summary(day),
+        "cells": [words.DASH] * len(cells) if how.kind == "unmetered" else cells,
         "minutes": minutes.table(day, day.span),
     }
 

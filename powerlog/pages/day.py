@@ -8,7 +8,7 @@ from math import ceil, floor
 from django.utils import timezone
 
 from powerlog.pages import records
-from powerlog.pages.localtime import DAY, MINUTE, Span, local_day
+from powerlog.pages.localtime import DAY, MINUTE, Span, local_day, local_moment
 from powerlog.pages.meters import Meter
 from powerlog.pages.records import Latest, Minute
 from powerlog.pages.spent import KnownRun, known
@@ -97,21 +97,23 @@ def _same_weekdays(
     meter: Meter, day: date, passed: Span, silences: Sequence[Span]
 ) -> list[Figures]:
     """Of the days on which it ran at all."""
-    days = [local_day(day - week * 7 * DAY) for week in range(1, WEEKS + 1)]
-    past = records.past_runs(meter, days)
+    days = [day - week * 7 * DAY for week in range(1, WEEKS + 1)]
+    past = records.past_runs(meter, list(map(local_day, days)))
     ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in past]
     found = []
-    for each in days:
+    for other in days:
+        each = local_day(other)
         ran = [run for run in ended if run.run.started_at < each.end and run.until > each.start]
         if ran:
-            part = _as_far_into(each, passed, local_day(day))
+            part = _as_far_into(other, passed, local_day(day))
             blind = [hole for silence in silences if (hole := silence.clip(part))]
             found.append(figures(ran, part, blind))
     return found
 
 
-def _as_far_into(other: Span, passed: Span, day: Span) -> Span:
-    """The same part of another day as has passed of this one; all of it where this one is over."""
+def _as_far_into(other: date, passed: Span, day: Span) -> Span:
+    """Another day up to the time of day of this one; all of it where this one is over."""
+    whole = local_day(other)
     if passed.end >= day.end:
-        return other
-    return Span(other.start, min(other.start + (passed.end - passed.start), other.end))
+        return whole
+    return Span(whole.start, local_moment(other, timezone.localtime(passed.end).time()))

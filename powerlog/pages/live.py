@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
-from powerlog.models import Device, PowerLog, Run
+from powerlog.models import Channel, Device, PowerLog, Run
 from powerlog.pages.meters import CONTACT, Meter
 from powerlog.pages.records import Latest
 
@@ -25,6 +25,7 @@ def of_meters(meters: Sequence[Meter], newest: Sequence[Latest], now: datetime) 
         row, run = latest.row, latest.run
         heard_at = meter.heard_at
         parts += [meter.channel, meter.in_contact(now), row and row.timestamp]
+        parts += [meter.reports_power, meter.negative_w is None]
         parts += [run and run.started_at, run and run.ended_at, run and run.energy_wh]
     return {"version": _word(parts), "heard": heard_at and int(heard_at.timestamp())}
 
@@ -40,6 +41,9 @@ def of_all(now: datetime) -> dict[str, Any]:
         runs.filter(ended_at__isnull=True).aggregate(Count("id"))["id__count"],
         connected.count(),
         Device.objects.count(),
+        Channel.objects.aggregate(
+            metered=Count("id", filter=Q(reports_power=True)), negative=Count("negative_at")
+        ),
     ]
     return {"version": _word(parts), "heard": None}
 

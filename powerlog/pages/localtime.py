@@ -6,11 +6,11 @@ which the clocks change, which are 23 or 25 hours long.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils import timezone
 
-from powerlog.core.days import start_of
+from powerlog.core.days import moment_of, start_of
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -42,6 +42,13 @@ class Span:
         """What both have in common."""
         start, end = max(self.start, other.start), min(self.end, other.end)
         return Span(start, end) if start < end else None
+
+
+def local_moment(day: date, at: time, *, last: bool = False) -> datetime:
+    """The moment of a local time of day: of two of that name in autumn the first, or the last; of
+    one that does not exist in spring the moment of the jump."""
+    local = datetime.combine(day, at)
+    return moment_of(local, timezone.get_current_timezone(), last=last)
 
 
 def local_day(day: date) -> Span:

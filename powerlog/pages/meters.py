@@ -54,7 +54,11 @@ SELECT * FROM {table} WHERE id IN (
 
 @dataclass(frozen=True)
 class Meter:
-    """A channel of a device. heard_at: when the device was last heard; None: nobody knows."""
+    """A channel of a device. heard_at: when the device was last heard; None: nobody knows.
+
+    reports_power: whether it has ever reported a power, else it has no meter. negative_w: the last
+    power below zero, at negative_at, of a channel that has not run so far.
+    """
 
     device_id: str
     channel: str
@@ -66,6 +70,9 @@ class Meter:
     flow_m3h: float | None = None
     price_kwh: float | None = None
     nominal_power_w: float | None = None
+    reports_power: bool = True
+    negative_w: float | None = None
+    negative_at: datetime | None = None
 
     @property
     def key(self) -> Key:
@@ -158,6 +165,9 @@ def _of_entry(entry: Channel) -> Meter:
         entry.flow_m3h,
         None if entry.price_kwh is None else float(entry.price_kwh),
         entry.nominal_power_w,
+        entry.reports_power,
+        entry.negative_w,
+        entry.negative_at,
     )
 
 

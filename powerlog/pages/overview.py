@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 MANY_STARTS = 10  # within an hour: a pump that wears itself out
 LONG = timedelta(hours=2)
 TIMES_AS_LONG = 4  # as its runs of four weeks on average
-SILENT, CYCLING, TOO_LONG, RUNNING, QUIET, GONE = range(6)  # in the order of the page
+SILENT, CYCLING, TOO_LONG, RUNNING, QUIET, UNMETERED, GONE = range(7)  # in the order of the page
 NUMBERS = re.compile("([0-9]{1,9})")
 
 
@@ -62,7 +62,12 @@ class Line:
     @property
     def heard(self) -> str:
         """Who is in contact was heard within three minutes: more nobody wants of a list."""
-        return self.state.ago if self.state.kind == "silent" else _("just now")
+        return _("just now") if self.meter.in_contact(self.state.now) else self.state.ago
+
+    @property
+    def hint(self) -> str:
+        """What may be wrong with a channel that has never run."""
+        return self.state.detail if self.state.kind == "new" else ""
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,13 @@ def _rank(
     too_long: Mapping[Key, str],
     now: datetime,
 ) -> Ranked:
-    if not meter.in_contact(now):
-        gone = meter.heard_at is None or now - meter.heard_at > GIVEN_UP
-        return Ranked(meter, GONE if gone else SILENT)
+    in_contact = meter.in_contact(now)
+    if not in_contact and (meter.heard_at is None or now - meter.heard_at > GIVEN_UP):
+        return Ranked(meter, GONE)
+    if not meter.reports_power and meter.key not in open_since:
+        return Ranked(meter, UNMETERED)
+    if not in_contact:
+        return Ranked(meter, SILENT)
     if starts := cycling.get(meter.key):
         return Ranked(meter, CYCLING, _("%(count)s starts in the last hour") % {"count": starts})
     if why := too_long.get(meter.key):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from powerlog.lists.formulas import safe
 from powerlog.models import Run
 from powerlog.pages import words
 from powerlog.pages.day import MeterDay
@@ -153,8 +154,8 @@ def as_csv(day: MeterDay) -> str:
         run = line.known
         writer.writerow(
             [
-                _harmless(day.meter.device_id),
-                _harmless(day.meter.channel),
+                safe(day.meter.device_id),
+                safe(day.meter.channel),
                 timezone.localtime(run.run.started_at).isoformat(timespec="seconds"),
                 "" if run.is_open else timezone.localtime(run.until).isoformat(timespec="seconds"),
                 round(run.seconds),
@@ -167,8 +168,3 @@ def as_csv(day: MeterDay) -> str:
             ]
         )
     return text.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """A device calls itself what it likes: a spreadsheet must not take its name for a formula."""
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,7 +1,8 @@
 """What a run used, and within which stretch of time: on this day, say, of a run across midnight.
 
 An ended run tells it all. An open one was told at its start; since then its newest row, contact and
-clock say how far it has come.
+clock say how far it has come: by the counter, or, where the power of the run cannot have drawn that
+(rule 11), by the power of its minutes.
 """
 
 from bisect import bisect_right
@@ -11,6 +12,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from django.db.models import Avg, Max
+
+from powerlog.core.plausible import most_wh
 from powerlog.models import PowerLog, Run
 from powerlog.pages.localtime import MINUTE, Span
 from powerlog.pages.meters import Meter
@@ -97,7 +101,10 @@ class KnownRun:
     def _wh_at(self, moment: datetime) -> float:
         end = (self.until.timestamp(), self.wh)
         points = [(self.run.started_at.timestamp(), 0.0)]
-        points += [(ts, wh) for ts, wh in self.run.midnights if points[0][0] < ts < end[0]]
+        # A midnight with more than all is not believed: nor was the counter by then.
+        points += [
+            (ts, wh) for ts, wh in self.run.midnights if points[0][0] < ts < end[0] and wh <= end[1]
+        ]
         points.append(end)
         at = min(max(bisect_right(points, (moment.timestamp(), float("inf"))), 1), len(points) - 1)
         (ts0, wh0), (ts1, wh1) = points[at - 1], points[at]
@@ -119,14 +126,31 @@ def _so_far(run: Run, row: PowerLog | None, until: datetime) -> KnownRun:
     seconds = (until - run.started_at).total_seconds()
     if run.counter_wh is None:
         return KnownRun(run, until, run.mean_w * seconds / 3600)
-    if row is None or row.timestamp + MINUTE <= run.started_at:
-        return KnownRun(run, until, run.energy_wh, seconds)
-    # From before a reset the counter is more than the run can have used.
-    most_wh = 2 * run.peak_w * (seconds + 60) / 3600
-    rise_wh = row.energy_total_wh - run.counter_wh
-    wh = run.energy_wh + (rise_wh if 0 < rise_wh <= most_wh else 0.0)
-    lag = until - max(row.timestamp, run.started_at)
-    return KnownRun(run, until, wh, max(0.0, lag.total_seconds()))
+    wh, lag_s, peak_w = run.energy_wh, seconds, run.peak_w
+    if row is not None and row.timestamp + MINUTE > run.started_at:
+        # Less than the run was told with: the counter was reset, which is told within seconds.
+        wh += max(0.0, row.energy_total_wh - run.counter_wh)
+        lag_s = max(0.0, (until - max(row.timestamp, run.started_at)).total_seconds())
+        peak_w = max(peak_w, row.apower_w)
+    if 0.0 <= wh <= most_wh(peak_w * seconds, peak_w):
+        return KnownRun(run, until, wh, lag_s)
+    return _by_minutes(run, until, KnownRun(run, until, wh, lag_s))
+
+
+def _by_minutes(run: Run, until: datetime, counted: KnownRun) -> KnownRun:
+    """What the counter says, if a minute of the run has the power for it; else their mean power."""
+    rows = PowerLog.objects.filter(
+        device_id=run.device_id,
+        channel=run.channel,
+        timestamp__gt=run.started_at - MINUTE,
+        timestamp__lt=until,
+    )
+    found = rows.aggregate(mean_w=Avg("apower_w"), peak_w=Max("apower_w"))
+    peak_w = max(run.peak_w, found["peak_w"] or 0.0)
+    if 0.0 <= counted.wh <= most_wh(peak_w * counted.seconds, peak_w):
+        return counted
+    mean_w = run.peak_w if found["mean_w"] is None else found["mean_w"]
+    return KnownRun(run, until, mean_w * counted.seconds / 3600)
 
 
 def total(runs: Iterable[KnownRun], span: Span) -> Spent:

@@ -12,6 +12,7 @@ import msgspec
 
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running.clocks import Clocks, clock_watch, fault, total
 from powerlog.storage.upkeep import upkeep
 from powerlog.writer import SLOW_S, row_writer
 
@@ -34,6 +35,7 @@ class Health(msgspec.Struct):
     frames: int
     kinds: dict[str, int]
     bad_frames: dict[str, int]
+    texts: int
     refused: dict[str, int]
     written: int
     by_source: dict[str, int]
@@ -51,6 +53,7 @@ class Health(msgspec.Struct):
     last_write_at: float | None
     data: str | None = None
     not_utf8: int = 0
+    clocks: Clocks = Clocks()
 
 
 def own(place: str = "1") -> Health:
@@ -66,6 +69,7 @@ def own(place: str = "1") -> Health:
         traffic.frames,
         traffic.kinds,
         dict(traffic.rejected),
+        traffic.texts,
         dict(traffic.refused),
         row_writer.written,
         dict(row_writer.accepted),
@@ -83,6 +87,7 @@ def own(place: str = "1") -> Health:
         row_writer.last_write_at,
         upkeep.data,
         traffic.not_utf8,
+        clock_watch.seen,
     )
 
 
@@ -103,6 +108,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "frames": sum(each.frames for each in all_of_them),
         "bad frames": _by_reason(each.bad_frames for each in all_of_them),
         "frames not UTF-8": sum(each.not_utf8 for each in all_of_them),
+        **_if_any("values that are text", sum(each.texts for each in all_of_them)),
         "refused": _by_reason(each.refused for each in all_of_them),
         "rows written": sum(each.written for each in all_of_them),
         "rows waiting": sum(each.waiting for each in all_of_them),
@@ -110,6 +116,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "rows lost": sum(each.lost for each in all_of_them),
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
+        **_if_any("clocks", fault(total([each.clocks for each in all_of_them])).text),
     }
     if data := next(filter(None, (each.data for each in all_of_them)), None):
         sums["data"] = data  # all write into the same database
@@ -119,8 +126,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
     return sums | {"processes": f"{len(all_of_them)} of {expected}"} | each_by_itself
 
 
-def _if_any(name: str, count: int) -> dict[str, object]:
-    return {name: count} if count else {}
+def _if_any(name: str, found: int | str) -> dict[str, object]:
+    return {name: found} if found else {}
 
 
 def _one(each: Health) -> str:

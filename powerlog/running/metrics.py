@@ -45,6 +45,7 @@ class Figures:
         yield self._gauge("devices_waiting_for_staff", "Not accepted yet.", "guests")
         yield self._gauge("rows_waiting", "Rows and runs in memory alone.", "waiting")
         yield self._gauge("rows_spooled", "Rows and runs in the spool.", "spooled")
+        yield self._clocks()
         ages = {
             "rows_waiting_age_seconds": ("of the oldest in memory alone", "waiting_since"),
             "rows_spooled_age_seconds": ("of the oldest in the spool", "spooled_since"),
@@ -57,12 +58,24 @@ class Figures:
                 family.add_metric([each.place], max(0.0, time() - since) if since else 0.0)
             yield family
 
+    def _clocks(self) -> Metric:
+        text = "Devices by their clocks: within CLOCK_TOLERANCE_S of this machine's, or refused."
+        family = self._family(GaugeMetricFamily, "device_clocks", text, "clock")
+        for each in self.everybody:
+            seen = each.clocks
+            family.add_metric([each.place, "believed"], seen.known - seen.ahead - seen.behind)
+            family.add_metric([each.place, "ahead"], seen.ahead)
+            family.add_metric([each.place, "behind"], seen.behind)
+        return family
+
     def _since_the_start(self) -> Iterator[Metric]:
         yield self._counter("rows_written", "Rows that the database did not have.", "written")
         yield self._counter("rows_lost", "Rows given up.", "lost")
         yield self._counter(
             "frames_not_utf8", "Messages taken with U+FFFD for what is not UTF-8.", "not_utf8"
         )
+        text = "Numbers of devices that came as texts, and were not taken."
+        yield self._counter("values_as_text", text, "texts")
         by_word = {
             "frames": ("kind", "Messages of devices.", "kinds"),
             "frames_rejected": ("reason", "Messages that were none.", "bad_frames"),

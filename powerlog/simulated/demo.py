@@ -7,13 +7,13 @@ ever shorter runs. Both speak as the simulator does.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import chain
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from powerlog.core.days import day_of
+from powerlog.core.days import day_of, moment_of
 from powerlog.simulated.planned import PlannedLoad, PlannedRun
 from powerlog.simulated.simulator import MINUTE_S, SimulatedShelly
 
@@ -200,5 +200,4 @@ def silences(
 
 def moment(day: date, hour: float, zone: ZoneInfo) -> float:
     """That hour of the day by the clock on the wall, in Unix seconds."""
-    at = datetime.combine(day, time(0), zone) + timedelta(hours=hour)
-    return at.astimezone(UTC).timestamp()
+    return moment_of(datetime.combine(day, time()) + timedelta(hours=hour), zone).timestamp()

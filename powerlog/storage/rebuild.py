@@ -49,10 +49,7 @@ def _meters_of(table: str) -> Iterator[Meter]:
 def rebuild(device_id: str, channel: str) -> int:
     """Make the totals of a channel anew. How many days they are."""
     with transaction.atomic(using=WRITER):
-        if connections[WRITER].vendor == "postgresql":
-            with connections[WRITER].cursor() as cursor:
-                # Who writes rows or runs of any channel waits for us, and counts on top then.
-                cursor.execute("LOCK TABLE day_totals IN SHARE ROW EXCLUSIVE MODE")
+        hold_totals()
         totals = _with_runs(_of_rows(device_id, channel), device_id, channel)
         for total in totals.values():
             total.pk = None
@@ -64,6 +61,13 @@ def rebuild(device_id: str, channel: str) -> int:
             update_fields=COLUMNS,
         )
     return len(totals)
+
+
+def hold_totals() -> None:
+    """Lock the totals to the end of the transaction. Writers wait, and add their counts then."""
+    if connections[WRITER].vendor == "postgresql":  # on SQLite a transaction holds all tables
+        with connections[WRITER].cursor() as cursor:
+            cursor.execute("LOCK TABLE day_totals IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _of_rows(device_id: str, channel: str) -> dict[date, DayTotal]:

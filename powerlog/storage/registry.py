@@ -3,7 +3,9 @@
 The promise: nothing here waits for the database, and no frame asks it. A thread brings what was
 learned into `devices`, `channels` and `silences`, within seconds while the database is there, and
 reads what staff have set for single channels every ten. While the database is away the newest of
-each device is kept, of devices that have gone up to MAX_GONE.
+each device is kept, of devices that have gone up to MAX_GONE; the time of its last frame is on the
+disk as well. More than SILENT_S between two frames of a device is a silence, on one connection or
+over several. It is noted with the second frame, so nothing that happens after it loses it.
 """
 
 import threading
@@ -15,16 +17,20 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from powerlog.core.about import About
 from powerlog.core.channel import Own
+from powerlog.core.frame import Frame
 from powerlog.entry.admission import admission, keep, kept, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.sampler import Sampler
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
+from powerlog.storage.seen import SeenFiles
 
 TICK_S = 1.0
 RELOAD_S = 10.0
 HEARD_S = 5.0  # so often it is told when a device was heard ...
 HEARD_A_SECOND = 500  # ... where that comes to no more than so many
+KEPT_S = 5.0  # between two writes to the disk while the database is away
 MAX_GONE = 20_000
 STOP_LIMIT_S = 2.0
 
@@ -40,13 +46,16 @@ class Registry:
         self.own: Mapping[Meter, Own] = {}
         self._here: dict[str, Facts] = {}
         self._news: dict[str, Facts] = {}  # not yet in the database
+        self._storing: dict[str, Facts] = {}  # on their way into it
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._reload_at = self._heard_at = 0.0
+        self._reload_at = self._heard_at = self._kept_at = 0.0
+        self._files = SeenFiles(settings.SPOOL_DIR)
 
     def start(self) -> None:
         admission.replace(kept(settings.SPOOL_DIR))
+        self._news = self._files.left()
         self._thread = threading.Thread(target=self._keep, name="registry", daemon=True)
         self._thread.start()
 
@@ -55,11 +64,14 @@ class Registry:
         self._stopping.set()
         if self._thread:
             self._thread.join(limit_s)
+            if self._thread.is_alive():  # the database hangs
+                self._files.keep(self._unstored())
 
-    def met(self, device_id: str, peer: Peer) -> None:
-        """The device has begun to speak on this connection."""
+    def met(self, device_id: str, peer: Peer, sampler: Sampler | None = None) -> None:
+        """The device has begun to speak on this connection; sampler is what it knows of it."""
         with self._lock:
-            facts = Facts(device_id, peer, self._news.get(device_id))
+            before = self._news.get(device_id) or self._storing.get(device_id)
+            facts = Facts(device_id, peer, before, sampler)
             self._here[device_id] = self._news[device_id] = facts
 
     def learn(self, device_id: str, about: About | None) -> None:
@@ -76,11 +88,30 @@ class Registry:
                 facts.meters |= dict.fromkeys(channels)
                 self._news[device_id] = facts
 
+    def was_silent(self, device_id: str, since: float, until: float) -> None:
+        """Note the time between two frames of a device, if it is more than SILENT_S."""
+        with self._lock:
+            if facts := self._here.get(device_id):
+                facts.was_silent(since, until)
+                self._news[device_id] = facts
+
+    def powers(self, frame: Frame) -> None:
+        """Which channels have a meter: it reports a power of them, be it 0 W or null."""
+        powered = {
+            each.channel for each in frame.readings if each.apower_w is not None or each.power_lost
+        }
+        if not powered:
+            return
+        with self._lock:
+            if facts := self._here.get(frame.device_id):
+                facts.powered |= powered & facts.meters.keys()
+                self._news[frame.device_id] = facts
+
     def gone(self, device_id: str) -> None:
         """The connection has ended on which it spoke last."""
         with self._lock:
             if facts := self._here.pop(device_id, None):
-                facts.connected = False
+                facts.leave()
                 self._news[device_id] = facts
                 self._forget_oldest()
 
@@ -93,12 +124,24 @@ class Registry:
 
     def _keep(self) -> None:
         while not self._stopping.wait(TICK_S):
-            self.exchange(time.time())
-        self.exchange(time.time())
+            self._exchange_or_keep(time.time())
+        self._kept_at = 0.0
+        self._exchange_or_keep(time.time())
         connections[WRITER].close()
 
-    def exchange(self, now: float) -> None:
-        """Tell the database what is new, and read what staff have set."""
+    def _exchange_or_keep(self, now: float) -> None:
+        if self.exchange(now):
+            self._files.forget()
+        elif not 0 <= now - self._kept_at < KEPT_S:
+            self._kept_at = now
+            self._files.keep(self._unstored())
+
+    def _unstored(self) -> list[Facts]:
+        with self._lock:
+            return list((self._here | self._storing | self._news).values())
+
+    def exchange(self, now: float) -> bool:
+        """Tell the database what is new, and read what staff have set. False if it is away."""
         news = self._take(now)
         try:
             store_facts(news)
@@ -111,7 +154,11 @@ class Registry:
             # The writer says that the database is away; here all is tried again.
             connections[WRITER].close()
             with self._lock:
-                self._news = {facts.device_id: facts for facts in news} | self._news
+                self._news, self._storing = self._storing | self._news, {}
+            return False
+        with self._lock:
+            self._storing = {}
+        return True
 
     def _reload_doors(self) -> None:
         if admission.replace(read()):
@@ -124,6 +171,7 @@ class Registry:
             if now - self._heard_at >= max(HEARD_S, len(self._here) / HEARD_A_SECOND):
                 self._heard_at = now
                 news = {key: each for key, each in self._here.items() if each.note()} | news
+            self._storing = news
         return list(news.values())
 
 

@@ -122,19 +122,19 @@ def _without_rival(run: Run) -> tuple[Run, set[Spell]]:
     if rival is None:
         return run, set()
     if rival.started_at < moment(run.started_at):
-        last = _last_contact(run, rival.started_at, moment(run.started_at))
+        last = last_contact(run, rival.started_at, moment(run.started_at))
         rival.ended_at = max(last, rival.heard_at or last)
         rival.end = models.Run.End.LOST_CONTACT
         rival.save(using=WRITER, update_fields=["ended_at", "end"])
         span = (rival.started_at.timestamp(), rival.ended_at.timestamp())
         return run, {Spell(run.device_id, run.channel, *span)}
-    ended_at = _last_contact(run, moment(run.started_at), rival.started_at).timestamp()
+    ended_at = last_contact(run, moment(run.started_at), rival.started_at).timestamp()
     ended_at = max(ended_at, run.heard_at or ended_at)
     over = {Spell(run.device_id, run.channel, run.started_at, ended_at)}
     return msgspec.structs.replace(run, ended_at=ended_at, end="lost contact"), over
 
 
-def _last_contact(run: Run, started_at: datetime, before: datetime) -> datetime:
+def last_contact(run: Run | models.Run, started_at: datetime, before: datetime) -> datetime:
     """The channel's last row after the run's start, before this moment and any other run's start;
     the start where there is none."""
     of_channel = {"device_id": run.device_id, "channel": run.channel}

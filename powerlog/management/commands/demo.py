@@ -123,6 +123,7 @@ def introduce(story: Story) -> None:
         device.channels.create(
             channel=CHANNEL,
             name=pump.pump_name,
+            reports_power=True,
             nominal_power_w=pump.power_w,
             flow_m3h=pump.flow_m3h,
             price_kwh=pump.price_kwh,

@@ -17,7 +17,7 @@ from django.forms import MultiValueField
 from django.utils import timezone
 
 from powerlog.lists.copying import Piece, copied_here
-from powerlog.lists.export import BOM, ROWS_AT_ONCE, TABLES, Table
+from powerlog.lists.export import BOM, DAYS, ROWS_AT_ONCE, TABLES, Table
 from powerlog.lists.search import Search
 
 PROGRESS_S = 2.0
@@ -34,6 +34,11 @@ HELP = {
     "max_minutes": "lasting up to, in minutes",
     "end": "how it ended: stopped, 'lost contact', or open",
 }
+CLOCK_CHANGES = (
+    "A time of day that comes twice, where clocks are set back, means the first of the two for "
+    "--from and the last for --to. One that does not exist, where they are set forward, means the "
+    "moment to which the clock jumps."
+)
 FLAGS = {"since": "--from", "until": "--to"}
 
 
@@ -50,7 +55,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = parser.add_subparsers(dest="kind", required=True, metavar="rows|runs|days")
         for table in TABLES.values():
-            kind = kinds.add_parser(table.name, help=f"options: export {table.name} --help")
+            kind = kinds.add_parser(
+                table.name,
+                help=f"options: export {table.name} --help",
+                epilog="" if table is DAYS else CLOCK_CHANGES,
+            )
             for name in table.search.base_fields:
                 kind.add_argument(
                     flag(name),

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
@@ -113,12 +115,23 @@ class Command(BaseCommand):
             self.stdout.write("Counting the days of the rows that are there, once:")
             self.stdout.flush()
             call_command("rebuild_totals", stdout=self.stdout, stderr=self.stderr)
-        password = create_first_staff_user()
+        is_first = not get_user_model().objects.filter(is_superuser=True).exists()
+        generated = create_first_staff_user(settings.ADMIN_PASSWORD) if is_first else ""
         self.stdout.write(f"The database is set up: {settings.DATABASES[WRITER]['NAME']}")
-        if password:
-            self.stdout.write("The first staff user, shown this once (change it in the admin):")
-            self.stdout.write(f"  admin / {password}")
+        if generated:
+            self.show(generated)
+        elif settings.ADMIN_PASSWORD and not is_first:
+            self.stdout.write("ADMIN_PASSWORD has no effect, there is a staff user: remove it.")
         self.stdout.flush()
+
+    def show(self, password: str) -> None:
+        self.stdout.write("The first staff user, shown this once (change it in the admin):")
+        self.stdout.write(f"  admin / {password}")
+        if not self.stdout.isatty():
+            self.stdout.write(
+                "The password stays wherever this output is kept, such as the journal: "
+                "log in and change it."
+            )
 
     def say_where(self, host: str, port: int) -> None:
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -144,19 +157,33 @@ def refuse_unless_free(host: str, port: int) -> None:
             raise CommandError(f"Cannot listen on {host} port {port}: {exc.strerror}.") from None
 
 
-def create_first_staff_user() -> str | None:
-    """The password of the new superuser `admin`, or None where there is a superuser already."""
+def create_first_staff_user(password: str) -> str:
+    """Create the superuser `admin` with this password, or with a generated one, which is returned.
+
+    Raises CommandError for a password that the validators refuse, and does not repeat it.
+    """
     users = get_user_model().objects
-    if users.filter(is_superuser=True).exists():
-        return None
     if users.filter(username="admin").exists():
         raise CommandError(
             "There is no superuser, and the name admin belongs to somebody else: "
             "create one with `manage.py createsuperuser`."
         )
-    password = secrets.token_urlsafe(12)
-    users.create_superuser("admin", password=password)
-    return password
+    if password:
+        refuse_unless_good(password)
+    generated = "" if password else secrets.token_urlsafe(12)
+    users.create_superuser("admin", password=password or generated)
+    return generated
+
+
+def refuse_unless_good(password: str) -> None:
+    if password != password.strip() or not password.isprintable():
+        raise CommandError(
+            "ADMIN_PASSWORD begins or ends with a space, or has a character that cannot be typed."
+        )
+    try:
+        validate_password(password, get_user_model()(username="admin"))
+    except ValidationError as exc:
+        raise CommandError(f"ADMIN_PASSWORD is refused. {' '.join(exc.messages)}") from None
 
 
 def one_line(exc: Exception) -> str:

@@ -1,0 +1,34 @@
+"""Numbers that arrive as texts ("apower": "433.8"), as some emulators and bridges send them.
+
+Pure. The parser takes no text for a number. Here texts are dropped, and named for people to see.
+"""
+
+from typing import Any
+
+# What the parser reads as numbers: of a component that meters, and of a relay's counters.
+NUMBERS = frozenset(
+    {"ts", "apower", "total", "minute_ts", "by_minute"}
+    | {"total_act_power", "total_act", "total_act_ret"}
+    | {
+        prefix + name
+        for prefix in ("", "a_", "b_", "c_")
+        for name in ("act_power", "voltage", "current", "total_act_energy")
+    }
+)
+DEEPEST = 4  # params.device_status["switch:0"].aenergy: nothing below it is read
+
+
+def without_texts(values: Any, names: list[str], path: str = "", depth: int = 1) -> Any:
+    """A copy without any text, down to where the parser reads; values that are no dict as they are.
+
+    Adds to names where a number should have been, such as "switch:0.apower".
+    """
+    if type(values) is not dict or depth > DEEPEST:
+        return values
+    kept = {}
+    for name, value in values.items():
+        if type(value) is not str and not (type(value) is list and str in map(type, value)):
+            kept[name] = without_texts(value, names, f"{path}{name}.", depth + 1)
+        elif name in NUMBERS:
+            names.append(f"{path}{name}")
+    return kept
