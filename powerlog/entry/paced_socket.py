@@ -27,6 +27,7 @@ MESSAGE_OVERHEAD = 256  # what a message weighs in Python beside its text
 LOOK_AGAIN_S = 0.01
 WORTH_A_LINE_S = 1.0
 PIECE_OR_CONTROL = 7
+Message = dict[str, Any]
 
 
 class PacedSocket(QuickSocket):
@@ -36,6 +37,7 @@ class PacedSocket(QuickSocket):
     messages_wait = answers_wait = has_mended = False
     frames_left = bytes_left = 0  # drawn from the budget; a debt is waited for
     unpaid_until = 0.0  # on the monotonic clock
+    unpaid: tuple[Message, int] | None = None
     autoPingTimeoutCall = None
 
     def __init__(self) -> None:
@@ -58,15 +60,22 @@ class PacedSocket(QuickSocket):
         self.bytes_left -= weight
         if self.bytes_left < 0:
             self.draw_bytes()
-        if self.application_queue.empty():
-            self.waiting = 0
         now = self.last_ping = time.time()
         try:
             data = {"bytes": payload} if isBinary else {"text": payload.decode()}
         except UnicodeDecodeError:
             data = {"text": self.mended(payload)}
+        message = {"type": "websocket.receive", "at": now, **data}
+        if self.held:
+            self.unpaid = message, weight
+        else:
+            self.hand_on(message, weight)
+
+    def hand_on(self, message: Message, weight: int) -> None:
+        if self.application_queue.empty():
+            self.waiting = 0
         self.waiting += weight
-        self.application_queue.put_nowait({"type": "websocket.receive", "at": now, **data})
+        self.application_queue.put_nowait(message)
         if self.waiting > MAX_WAITING and not self.messages_wait:
             self.messages_wait = True
             self.pause()
@@ -105,18 +114,15 @@ class PacedSocket(QuickSocket):
         return self.frames_left >= 0
 
     def draw_bytes(self) -> None:
-        """Pay for what was read; where that takes time nothing more is read until then."""
+        """Pay for what was read; where that takes time it waits, and nothing more is read."""
         drawn, wait_s = self.budget.draw_bytes(-self.bytes_left)
         self.bytes_left += drawn
         if not wait_s or not Entrance.is_open:
             return
         self.unpaid_until = time.monotonic() + wait_s
         if wait_s > WORTH_A_LINE_S:
-            once(
-                logger,
-                logging.WARNING,
-                f"{self.budget.address or 'a stranger'} is read more slowly",
-            )
+            slowed = self.budget.address or "a stranger"
+            once(logger, logging.WARNING, f"{slowed} is read more slowly: it sends too much")
         if not self.held:
             self.held = True
             self.pause()
@@ -128,9 +134,13 @@ class PacedSocket(QuickSocket):
             reactor.callLater(wait_s, self.go_on)
             return
         self.held = False
-        if self.state != self.STATE_CLOSED:
-            self.dataReceived(b"")
-            self.read_on()
+        if self.state == self.STATE_CLOSED:
+            return
+        if self.unpaid:
+            self.hand_on(*self.unpaid)
+            self.unpaid = None
+        self.dataReceived(b"")
+        self.read_on()
 
     def pause(self) -> None:
         """Stop reading. An answer to a ping cannot be expected from then on."""
