@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from pathlib import Path
 
-from powerlog.protocol import RELAYS
+from powerlog.core.components import RELAYS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 NUMBER = "(0|[1-9][0-9]{0,3})"  # of a component, as devices write it

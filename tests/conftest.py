@@ -24,6 +24,10 @@ from pytest_django.plugin import DjangoDbBlocker
 from collector_site.settings import databases
 from powerlog.writer import RowWriter
 
+from .bare_socket import clock as clock
+from .bare_socket import cut as cut
+from .bare_socket import later as later
+from .bare_socket import socket as socket
 from .databases import set_up
 from .dialling import dial as dial
 from .dialling import no_device_is_left_behind as no_device_is_left_behind

@@ -73,6 +73,16 @@ def test_config_names_the_channels() -> None:
     assert about == About(channels={"switch:0": "", "switch:2": "Pump", "em:0": "Grid", **phases})
 
 
+def test_a_config_of_thousands_of_components_names_no_more_than_a_device_has_channels() -> None:
+    rubbish = {f"script:{number}": {"name": "x" * 90} for number in range(300)}
+    many = {f"switch:{number}": {"name": f"Switch {number}"} for number in range(2900)}
+    phases = {f"em:{number}": {"name": "Grid"} for number in range(2900)}
+    odd = {"switch:": {"name": "a"}, "em:0:a": {"name": "b"}, "switch:99999": {"name": "c"}}
+    named = config(rubbish | odd | many).channels
+    assert named == {f"switch:{number}": f"Switch {number}" for number in range(64)}
+    assert len(config(phases).channels or {}) == 64
+
+
 def test_the_answers_come_with_what_they_are_about() -> None:
     frame = parse(text(id=3, src=PUMP, dst="collector", result=INFO))
     assert frame == Frame(PUMP, answers=3, about=device_info(INFO))

@@ -118,4 +118,4 @@ async def test_behind_a_proxy_an_address_has_so_many_sockets(dial: Dial, setting
     assert await knock()
     await first.disconnect()
     assert await knock(x_forwarded_for="8.8.8.8")
-    assert len(Doors.tally) == 1
+    assert len(Doors.gate.tally) == 1

@@ -8,16 +8,17 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from powerlog.entry import limits
+from powerlog.entry.device_socket import DeviceSocket
 from powerlog.entry.entrance import Entrance, log_without_secrets
-from powerlog.entry.limits import DeviceSocket
+from powerlog.entry.gate import TOO_MANY
 from powerlog.entry.once import once
-from powerlog.entry.traffic import TOO_MANY, traffic
+from powerlog.entry.quick_socket import QuickSocket
+from powerlog.entry.traffic import traffic
 
 
 @pytest.fixture
 def entrance() -> Entrance:
-    assert len(Entrance.tally) == 0
+    assert len(Entrance.gate.tally) == 0
     once._said.clear()
     return Entrance(Mock())
 
@@ -34,7 +35,7 @@ def test_a_public_address_has_so_many_connections_and_one_line_in_the_log(
     assert caplog.messages == ["8.8.4.4 is refused: too many from one address"]
     for protocol in made[:3]:
         protocol.connectionLost(Failure(ConnectionDone()))
-    assert len(Entrance.tally) == 0
+    assert len(Entrance.gate.tally) == 0
 
 
 def test_a_connection_that_became_a_websocket_is_counted_until_it_is_lost(
@@ -42,11 +43,11 @@ def test_a_connection_that_became_a_websocket_is_counted_until_it_is_lost(
 ) -> None:
     socket = DeviceSocket()
     socket.transport = Mock()
-    monkeypatch.setattr(limits.QuickSocket, "connectionLost", lambda *_: None)
+    monkeypatch.setattr(QuickSocket, "connectionLost", lambda *_: None)
     entrance.buildProtocol(SimpleNamespace(host="8.8.4.4"))
     socket.transport.getPeer.return_value = SimpleNamespace(host="8.8.4.4")
     socket.connectionLost("gone")
-    assert len(Entrance.tally) == 0
+    assert len(Entrance.gate.tally) == 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.168.1.7"])

@@ -4,9 +4,12 @@ Pure: parts of the answers to Shelly.GetDeviceInfo and Shelly.GetConfig, whateve
 that is missing, no text, or not printable is "". One that ends within a character ends before it.
 """
 
+from itertools import islice
 from typing import Any
 
 import msgspec
+
+from powerlog.core.components import MOST_CHANNELS, meters
 
 LONGEST_NAME = 100
 LONGEST_WORD = 60
@@ -17,8 +20,9 @@ CUT_TAIL = "\ufffd "
 class About(msgspec.Struct, frozen=True):
     """What one answer tells; None: it is not about that.
 
-    channels has the name of each component by its key, "" where it has none; phases of a
-    three-phase meter bear the name of the meter and their letter.
+    channels has the name of each component that can meter by its key, "" where it has none; phases
+    of a three-phase meter bear the name of the meter and their letter. There are no more than
+    MOST_CHANNELS of them, however many an answer has.
     """
 
     model: str | None = None
@@ -38,12 +42,14 @@ def device_info(result: dict[str, Any]) -> About:
 def config(result: dict[str, Any]) -> About:
     names: dict[str, str] = {}
     for key, component in result.items():
-        if not isinstance(component, dict) or ":" not in key:
+        if not isinstance(component, dict) or not meters(key):
             continue
+        if len(names) >= MOST_CHANNELS:
+            break
         name = names[key] = _text(component.get("name"), LONGEST_NAME)
         if name and key.startswith("em:"):
             names |= {f"{key}:{phase}": f"{name} {phase.upper()}" for phase in "abc"}
-    return About(channels=names)
+    return About(channels=dict(islice(names.items(), MOST_CHANNELS)))
 
 
 def _text(value: Any, longest: int) -> str:

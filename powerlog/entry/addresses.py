@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -76,7 +77,7 @@ def asking(request: HttpRequest) -> str | None:
     peer, headers = of_request(request)
     last = _chain(headers)[-1] if settings.BEHIND_PROXY and _forwarded(headers) else ""
     address = last if is_ip(last) else peer
-    return _place(address).partition("/")[0] or (address if is_ip(address) else None)
+    return place(address).partition("/")[0] or None
 
 
 def _forwarded(headers: Mapping[str, str]) -> bool:
@@ -113,40 +114,39 @@ def _is_local(address: str) -> bool:
     return parsed is not None and any(parsed in network for network in LOCAL)
 
 
-class Tally:
-    """How many connections each public address has now; remembers no address without one.
+@lru_cache(4096)
+def place(address: str) -> str:
+    """What counts as one address; "" where none is known.
 
-    Of IPv6 a /64 counts as one address: that is what a single customer gets.
+    Of IPv6 a /64: that is what a single customer gets, and what a single host at home can take.
     """
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and not parsed.is_loopback:
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed) if parsed else ""
+
+
+class Tally:
+    """How many connections each public address has now; remembers no address without one."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str, limit: int) -> bool:
         """False: it has so many already. Who is not public is not counted."""
-        place = _place(address)
-        if place and self._open.get(place, 0) >= limit:
+        counted = place(address) if is_public(address) else ""
+        if counted and self._open.get(counted, 0) >= limit:
             return False
-        if place:
-            self._open[place] += 1
+        if counted:
+            self._open[counted] += 1
         return True
 
     def leave(self, address: str) -> None:
-        place = _place(address)
-        if place and self._open[place] <= 1:
-            del self._open[place]
-        elif place:
-            self._open[place] -= 1
+        counted = place(address) if is_public(address) else ""
+        if counted and self._open[counted] <= 1:
+            del self._open[counted]
+        elif counted:
+            self._open[counted] -= 1
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-def _place(address: str) -> str:
-    """What counts as one; "" is not counted."""
-    parsed = _parsed(address)
-    if parsed is None or _is_local(address):
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)

@@ -13,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from powerlog.entry.addresses import Tally, caller, is_ip, of_socket
+from powerlog.entry.addresses import caller, is_ip, of_socket
 from powerlog.entry.admission import admission, digest
+from powerlog.entry.gate import Gate
 from powerlog.entry.once import once
-from powerlog.entry.traffic import TOO_MANY, traffic
+from powerlog.entry.traffic import traffic
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class Doors:
     """Around the consumer: lets in whom it may, and counts them by address."""
 
-    tally = Tally()
+    gate = Gate()
 
     def __init__(self, inside: Application) -> None:
         self.inside = inside
@@ -50,17 +51,19 @@ class Doors:
         if not admission.opens(key):
             await refuse(address, WRONG_TOKEN, send)
             return
-        # Without a proxy they are counted where they arrive, see limits.py.
-        counted = address if settings.BEHIND_PROXY else ""
-        if not self.tally.enter(counted, settings.MAX_CONNECTIONS_PER_ADDRESS):
-            await refuse(address, TOO_MANY, send)
+        # Without a proxy they are counted where they arrive, see entrance.py.
+        if settings.BEHIND_PROXY and (why := self.gate.enter(address)):
+            await refuse(address, why, send)
             return
         try:
+            if budget := scope.get("budget"):
+                budget.comes_from(address)
             holder = admission.policy.holders.get(key)
             told = {"client": _who(scope, address), "key": key, "held": holder, "send": send}
             await self.inside(scope | NOTHING_DIALLED | told, receive, send)
         finally:
-            self.tally.leave(counted)
+            if settings.BEHIND_PROXY:
+                self.gate.leave(address)
 
 
 async def elsewhere(scope: Scope, receive: Any, send: Any) -> None:

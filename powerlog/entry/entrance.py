@@ -14,9 +14,9 @@ from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from django.conf import settings
 
-from powerlog.entry.addresses import Tally
+from powerlog.entry.gate import Gate
 from powerlog.entry.once import once
-from powerlog.entry.traffic import TOO_MANY, traffic
+from powerlog.entry.traffic import traffic
 
 logger = logging.getLogger(__name__)
 
@@ -24,30 +24,35 @@ logger = logging.getLogger(__name__)
 class Entrance(HTTPFactory):
     """Where all connections arrive, of devices and of pages, also those that never ask anything."""
 
-    tally = Tally()
+    gate = Gate()
     is_open = True  # until the server stops
 
     def buildProtocol(self, addr: Any) -> Any:
-        """None, which closes it, where its address has as many as it may have.
+        """None, which closes it, where its address has as many as it may have, or came too often.
 
         Behind a proxy all come from the proxy: there the doors count, and only WebSockets.
         """
         if not self.is_open:
             return None
-        address = "" if settings.BEHIND_PROXY else getattr(addr, "host", "")
-        if not self.tally.enter(address, settings.MAX_CONNECTIONS_PER_ADDRESS):
-            traffic.refused[TOO_MANY] += 1
-            once(logger, logging.WARNING, f"{address} is refused: {TOO_MANY}")
+        address = getattr(addr, "host", "")
+        if not settings.BEHIND_PROXY and (why := self.gate.enter(address)):
+            traffic.refused[why] += 1
+            once(logger, logging.WARNING, f"{address} is refused: {why}")
             return None
         protocol = super().buildProtocol(addr)
         # Of one that becomes a WebSocket the DeviceSocket hears when it is lost.
-        protocol.connectionLost = partial(self.lost, protocol.connectionLost, address)
+        protocol.connectionLost = partial(self.lost, protocol.connectionLost, addr)
         return protocol
 
     @classmethod
-    def lost(cls, tell: Callable[[Any], None], address: str, reason: Any) -> None:
-        cls.tally.leave(address)
+    def lost(cls, tell: Callable[[Any], None], addr: Any, reason: Any) -> None:
+        cls.leave(addr)
         tell(reason)
+
+    @classmethod
+    def leave(cls, addr: Any) -> None:
+        if not settings.BEHIND_PROXY:
+            cls.gate.leave(getattr(addr, "host", ""))
 
 
 def log_without_secrets(

@@ -33,7 +33,7 @@ class Peer:
         self.bad_frames = self.texts = self._others = self.refused = 0
         self.waited = False
         self._key, self._held = scope.get("key", ""), scope.get("held")
-        self._send = scope.get("send")
+        self._send, self._budget = scope.get("send"), scope.get("budget")
         self._passed: object = None  # the policy that let it in
 
     def passes(self, frame: Frame) -> bool:
@@ -61,8 +61,10 @@ class Peer:
         elif why:
             self._refuse(NOT_ALLOWED, why)
         else:
+            if self._budget:
+                self._budget.speaks_for(frame.device_id)
             # The registry keeps a peer, but is not to keep its socket.
-            self._passed, self._send = policy, None
+            self._passed, self._send, self._budget = policy, None, None
         return not why
 
     def _wait(self, frame: Frame) -> None:

@@ -5,8 +5,6 @@ from typing import Any
 
 from powerlog.core.frame import Frame
 
-TOO_MANY = "too many from one address"
-
 
 class Traffic:
     """The devices connected now, each with its live connection; messages since the start."""
