@@ -1,7 +1,6 @@
 """What a connection holds in memory, as far as it can be seen without a server."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,6 @@ from django.conf import settings as configured
 from powerlog.entry import limits
 from powerlog.entry.limits import (
     BURST_S,
-    FIRST_FRAME_S,
     MAX_WAITING,
     MESSAGE_OVERHEAD,
     DeviceSocket,
@@ -252,18 +250,3 @@ def test_a_whole_message_is_counted_once_whichever_way_it_is_read(
     socket.current_frame = SimpleNamespace(opcode=1, fin=True)
     socket.onFrameBegin()
     assert socket.left == BURST
-
-
-@pytest.mark.parametrize(
-    ("speaks", "since_s", "ended"),
-    [(False, 0, 0), (False, FIRST_FRAME_S + 1, 1), (True, FIRST_FRAME_S + 1, 0)],
-)
-def test_who_never_says_a_word_is_ended_after_a_minute(
-    socket: DeviceSocket, cut: list[Any], speaks: bool, since_s: float, ended: int
-) -> None:
-    socket.socket_opened, socket.last_ping = time.time() - since_s, time.time()
-    socket.server = SimpleNamespace(websocket_timeout=-1, ping_interval=1e9)
-    if speaks:
-        socket.onMessage(b"{}", False)
-    socket.check_timeouts()
-    assert cut == ended * [(1008, "no message for 60 s")]

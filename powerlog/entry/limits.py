@@ -4,9 +4,9 @@ Daphne's own options reach only a server that is made with them. The two classes
 place of Daphne's in every server of this process: of a WebSocket, and of a request for a page.
 The promise: what a connection holds in memory is bounded, and nothing that arrives on it makes a
 traceback; what it costs in time is bounded as well, and no public address has more than its share
-of the connections. Silence is Daphne's business: it ends a request that stops half-way after a
-minute, and a WebSocket that answers no ping within half a minute; one that answers them and never
-says a word is ended here.
+of the connections. What takes for ever to come to its end is ended by deadlines.py, a connection
+without a frame of a device by peer.py. A WebSocket that answers no ping within half a minute is
+Daphne's business.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from twisted.internet import asyncioreactor
 from twisted.python import log
 from twisted.web.http import HTTPChannel
 
+from powerlog.entry.deadlines import POLICY_VIOLATION, PromptSocket
 from powerlog.entry.entrance import Entrance, log_without_secrets
 from powerlog.entry.farewell import LeavingSocket, farewell
 from powerlog.entry.handshake import EarlySocket, Upgrade, bad_request
@@ -36,9 +37,7 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE = 64 * 1024  # bytes; the longest status of a Shelly is shorter
 MAX_BODY = 1024 * 1024  # bytes that a page is sent
 BURST_S = 10.0  # so many seconds' worth of frames may come at once, as after a network that stalled
-FIRST_FRAME_S = 60.0  # a Shelly speaks as soon as it is connected
-POLICY_VIOLATION = 1008
-CUT_OFF = {1009: "too long", POLICY_VIOLATION: "too many or none"}
+CUT_OFF = {1009: "too long", POLICY_VIOLATION: "too many or too slow"}
 # Bytes of messages that wait to be handled before no more are read; the kernel holds more of them,
 # and then the sender. A device says as much in half an hour.
 MAX_WAITING = 256 * 1024
@@ -48,7 +47,7 @@ READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is go
 handle_reply = Server.handle_reply
 
 
-class DeviceSocket(LeavingSocket, EarlySocket, QuickSocket):
+class DeviceSocket(LeavingSocket, EarlySocket, PromptSocket, QuickSocket):
     """A WebSocket that is read no faster than it is handled, and takes what it is answered.
 
     The rate is a token bucket, looked at when it is empty: a frame costs but a subtraction.
@@ -121,11 +120,9 @@ class DeviceSocket(LeavingSocket, EarlySocket, QuickSocket):
             self.may_say_more()
         super().onFrameBegin()
 
-    def check_timeouts(self) -> None:
-        super().check_timeouts()
-        never_spoke = self.state == self.STATE_OPEN and not self.waiting
-        if never_spoke and self.duration() > FIRST_FRAME_S:
-            self._fail_connection(POLICY_VIOLATION, f"no message for {FIRST_FRAME_S:.0f} s")
+    @property
+    def is_read(self) -> bool:  # type: ignore[override]
+        return not (self.messages_wait or self.answers_wait)
 
     def catch_up(self) -> None:
         """Read on once no message waits; the queue does not tell when that is."""
@@ -136,7 +133,7 @@ class DeviceSocket(LeavingSocket, EarlySocket, QuickSocket):
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
 
     def read_on(self) -> None:
-        if not (self.messages_wait or self.answers_wait):
+        if self.is_read:
             self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:

@@ -1,5 +1,6 @@
 """Who is on the other end of a connection: who they say they are, and whether they may."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +14,13 @@ from powerlog.entry.waiting_room import waiting_room
 logger = logging.getLogger(__name__)
 
 # Codes of the application's own, with which a socket is closed.
-SUPERSEDED, TWO_NAMES, NOT_ALLOWED = 4000, 4001, 4003
+SUPERSEDED, TWO_NAMES, NEVER_SPOKE, NOT_ALLOWED = 4000, 4001, 4002, 4003
 OTHER_SRC = "another src than before"
 BINARY = "binary"
 OTHERS_AT_MOST = 10
 FULL = "the waiting room is full"
+NO_FRAME = "no frame of a device"
+FIRST_FRAME_S = 60.0  # a Shelly speaks as soon as it is connected
 
 
 class Peer:
@@ -35,6 +38,23 @@ class Peer:
         self._key, self._held = scope.get("key", ""), scope.get("held")
         self._send = scope.get("send")
         self._passed: object = None  # the policy that let it in
+        self._deadline: asyncio.TimerHandle | None = None
+        self._end: asyncio.Task[None] | None = None
+
+    def expect(self) -> None:
+        """Give it FIRST_FRAME_S for a frame of a device; no other message counts, nor a pong."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(FIRST_FRAME_S, self._is_late)
+
+    def forget_deadline(self) -> None:
+        """A frame has come, or the connection has ended."""
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = None
+
+    def _is_late(self) -> None:
+        self._refuse(NEVER_SPOKE, NO_FRAME)
+        self._end = asyncio.ensure_future(self.close(NEVER_SPOKE))
 
     def passes(self, frame: Frame) -> bool:
         """Whether what this frame says is to be believed. Cheap where nothing has changed."""
@@ -42,6 +62,7 @@ class Peer:
             return True
         if self.device_id is None:
             self.device_id = frame.device_id
+            self.forget_deadline()
         if frame.device_id != self.device_id:
             return self._speaks_for_another(frame)
         return self._judged(frame)
@@ -97,7 +118,8 @@ class Peer:
     def _refuse(self, code: int, why: str) -> None:
         if not self.refused:
             traffic.refused[why] += 1
-            once(logger, logging.WARNING, f"{self.address} as {self.device_id} is cut off: {why}")
+            who = f"{self.address} as {self.device_id}" if self.device_id else self.address
+            once(logger, logging.WARNING, f"{who} is cut off: {why}")
         self.refused = code
 
     def reject(self, why: FrameError, message: str | bytes) -> None:

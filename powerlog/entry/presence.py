@@ -24,6 +24,7 @@ def arrive(connection: Any) -> Any:
 def depart(connection: Any) -> None:
     """It has ended. One that never spoke, or might not, was nobody's."""
     peer = connection.peer
+    peer.forget_deadline()
     waiting_room.leave(peer)
     if not connection.began:
         return
