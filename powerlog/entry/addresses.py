@@ -142,6 +142,11 @@ class Tally:
         return len(self._open)
 
 
+def place(address: str) -> str:
+    """What an address is one of, also if it is not public: itself, or a /64 of IPv6."""
+    return _place(address) or address
+
+
 def _place(address: str) -> str:
     """What counts as one; "" is not counted."""
     parsed = _parsed(address)

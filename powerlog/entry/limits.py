@@ -25,6 +25,7 @@ from twisted.internet import asyncioreactor
 from twisted.python import log
 from twisted.web.http import HTTPChannel
 
+from powerlog.entry.brake import brake
 from powerlog.entry.deadlines import POLICY_VIOLATION, PromptSocket
 from powerlog.entry.entrance import Entrance, log_without_secrets
 from powerlog.entry.farewell import LeavingSocket, farewell
@@ -91,7 +92,7 @@ class DeviceSocket(LeavingSocket, EarlySocket, PromptSocket, QuickSocket):
         """The text with U+FFFD in the place of what is not UTF-8: its readings are good."""
         text = payload.decode(errors="replace")
         if not self.has_mended:
-            logger.warning("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
+            self.warn("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
         self.has_mended = True
         traffic.not_utf8 += 1
         return text
@@ -99,6 +100,10 @@ class DeviceSocket(LeavingSocket, EarlySocket, PromptSocket, QuickSocket):
     @property
     def address(self) -> str:
         return ":".join(map(str, self.client_addr or ["a stranger"]))
+
+    def warn(self, line: str, *values: object) -> None:
+        host = str(self.client_addr[0]) if self.client_addr else ""
+        brake(host, logger, logging.WARNING, line, *values)
 
     def may_say_more(self) -> bool:
         """Count one more frame. The first that is too much ends the connection."""
@@ -166,7 +171,7 @@ class DeviceSocket(LeavingSocket, EarlySocket, PromptSocket, QuickSocket):
         if not self.failedByMe:
             traffic.frames += 1
             traffic.rejected[what or "no WebSocket frame"] += 1
-            logger.warning("%s: cut off (%d), %s", self.address, code, reason)
+            self.warn("%s: cut off (%d), %s", self.address, code, reason)
         # Where the peer is to hear of it the rest of its message is read, and thrown away, until
         # it has: for a second at most.
         self.failByDrop = what is None

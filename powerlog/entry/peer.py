@@ -7,6 +7,7 @@ from typing import Any
 
 from powerlog.core.frame import Frame, FrameError
 from powerlog.entry.admission import WAITS, admission
+from powerlog.entry.brake import brake
 from powerlog.entry.once import once
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
@@ -129,7 +130,7 @@ class Peer:
         """
         why = FrameError(BINARY) if isinstance(message, bytes) else why
         if not self.bad_frames:
-            logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
+            self._warn("%s: no frame (%s): %.75r", self, why, message[:75])
         traffic.rejected[str(why)] += 1
         self.bad_frames += 1
 
@@ -137,9 +138,12 @@ class Peer:
         """Count numbers that came as texts; the first of a connection are logged, cut as well."""
         if names and not self.texts:
             found = ", ".join(names)
-            logger.warning("%s: texts instead of numbers are not taken: %.75r", self, found)
+            self._warn("%s: texts instead of numbers are not taken: %.75r", self, found)
         traffic.texts += len(names)
         self.texts += len(names)
+
+    def _warn(self, line: str, *values: object) -> None:
+        brake(self.address, logger, logging.WARNING, line, *values)
 
     def __str__(self) -> str:
         return f"{self.device_id or 'a stranger'} ({self.address}:{self._port})"
