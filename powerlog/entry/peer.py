@@ -54,8 +54,16 @@ class Peer:
         self._deadline = None
 
     def _is_late(self) -> None:
-        self._refuse(NEVER_SPOKE, NO_FRAME)
-        self._end = asyncio.ensure_future(self.close(NEVER_SPOKE))
+        self._cut_off(NEVER_SPOKE, NO_FRAME)
+
+    def send_away(self) -> None:
+        """Close it: its place in the waiting room is another's."""
+        self._cut_off(NOT_ALLOWED, FULL)
+
+    def _cut_off(self, code: int, why: str) -> None:
+        self._refuse(code, why)
+        if self._send:
+            self._end = asyncio.ensure_future(self.close(code))
 
     def passes(self, frame: Frame) -> bool:
         """Whether what this frame says is to be believed. Cheap where nothing has changed."""
@@ -88,6 +96,8 @@ class Peer:
         return not why
 
     def _wait(self, frame: Frame) -> None:
+        if self.refused:  # and it speaks until it learns of it
+            return
         if not self.waited:
             once(logger, logging.INFO, f"{self} waits for staff to accept it")
         self.waited = True
