@@ -11,7 +11,6 @@ other well-formed frame (events, errors, answers to other requests) is a Frame w
 """
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ import msgspec
 
 from powerlog.core import about, switches, texts
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
+from powerlog.core.kinds import COMPONENT_NUMBER, MAX_COMPONENTS, RELAYS
 
 # Each request has its id, however often it is sent: an answer, early or late, is to that question.
 STATUS, INFO, CONFIG = 2, 3, 4
@@ -36,8 +36,7 @@ REQUESTS = {
 _ABOUT = {INFO: about.device_info, CONFIG: about.config}
 CONFIG_CHANGED = "config_changed"
 MAX_DEVICE_ID = 100
-# Components that carry power, voltage, current and energy in one, where they have a meter at all.
-RELAYS = frozenset({"switch", "pm1", "cover", "light", "rgb", "rgbw", "cct", "rgbcct"})
+MAX_READINGS = 4 * MAX_COMPONENTS  # a three-phase meter has four
 
 
 class _Message(msgspec.Struct):
@@ -151,7 +150,7 @@ def _readings(components: dict[str, Any]) -> tuple[Reading, ...]:
     readings: dict[str, Reading] = {}
     for key, component in components.items():
         kind, _, number = key.partition(":")
-        if not isinstance(component, dict) or not _COMPONENT_NUMBER.fullmatch(number):
+        if not isinstance(component, dict) or not COMPONENT_NUMBER.fullmatch(number):
             continue
         if kind in RELAYS:
             found = [_relay(key, component)]
@@ -163,11 +162,9 @@ def _readings(components: dict[str, Any]) -> tuple[Reading, ...]:
             if _reports(reading):
                 before = readings.get(reading.channel)
                 readings[reading.channel] = _merged(before, reading) if before else reading
+        if len(readings) >= MAX_READINGS:
+            break
     return tuple(readings.values())
-
-
-# Of up to four digits: with every kind it fits into the column of the table.
-_COMPONENT_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 def _relay(key: str, component: dict[str, Any]) -> Reading:

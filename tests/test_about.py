@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from powerlog.core.about import About, config, device_info
 from powerlog.core.frame import Frame
+from powerlog.core.kinds import MAX_COMPONENTS
 from powerlog.protocol import REQUESTS, parse
 
 from .frames import PUMP, text
@@ -71,6 +72,13 @@ def test_config_names_the_channels() -> None:
     )
     phases = {"em:0:a": "Grid A", "em:0:b": "Grid B", "em:0:c": "Grid C"}
     assert about == About(channels={"switch:0": "", "switch:2": "Pump", "em:0": "Grid", **phases})
+
+
+def test_only_channels_that_meter_have_names_and_no_more_than_any_device_has() -> None:
+    others = ("input:0", "temperature:100", "bthomesensor:200", "switch:x", "switch:12345", "em1:")
+    assert config({key: {"name": "x"} for key in others}) == About(channels={})
+    many = config({f"switch:{number}": {"name": "x"} for number in range(3000)}).channels
+    assert list(many) == [f"switch:{number}" for number in range(MAX_COMPONENTS)]
 
 
 def test_the_answers_come_with_what_they_are_about() -> None:

@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CORE = {
     "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
-    "core/about": {"typing", "msgspec"},
+    "core/about": {"typing", "msgspec", "powerlog.core.kinds"},
+    "core/kinds": {"re"},
     "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
     "core/texts": {"typing"},
     "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
-    "protocol": {"collections.abc", "json", "re", "typing", "msgspec"}
-    | {"powerlog.core", "powerlog.core.frame"},  # and about, switches, texts
+    "protocol": {"collections.abc", "json", "typing", "msgspec"}
+    | {"powerlog.core", "powerlog.core.frame", "powerlog.core.kinds"},  # and about, switches, texts
     "core/runs": {"collections.abc", "typing", "msgspec", "powerlog.core.plausible"},
     "core/plausible": set(),
     "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}

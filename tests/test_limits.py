@@ -69,6 +69,15 @@ def test_the_smallest_messages_weigh_something(socket: DeviceSocket, later: Late
     assert len(later) == 1
 
 
+def test_texts_weigh_what_python_makes_of_them(socket: DeviceSocket, later: Later) -> None:
+    text = "\U0001f4a1".encode().ljust(1000)
+    for _ in range(MAX_WAITING // (4000 + MESSAGE_OVERHEAD)):
+        socket.onMessage(text, False)
+    assert is_read(socket)
+    socket.onMessage(text, False)
+    assert not is_read(socket)
+
+
 def test_a_socket_whose_messages_are_handled_is_always_read(
     socket: DeviceSocket, later: Later
 ) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from powerlog.core.kinds import MAX_COMPONENTS, is_meter
+
 LONGEST_NAME = 100
 LONGEST_WORD = 60
 # A Shelly cuts a long name by its bytes: what is left of the last character is decoded as U+FFFD.
@@ -17,8 +19,8 @@ CUT_TAIL = "\ufffd "
 class About(msgspec.Struct, frozen=True):
     """What one answer tells; None: it is not about that.
 
-    channels has the name of each component by its key, "" where it has none; phases of a
-    three-phase meter bear the name of the meter and their letter.
+    channels has the name of each component that meters, of MAX_COMPONENTS at most, by its key, ""
+    where it has none; phases of a three-phase meter bear the name of the meter and their letter.
     """
 
     model: str | None = None
@@ -38,8 +40,10 @@ def device_info(result: dict[str, Any]) -> About:
 def config(result: dict[str, Any]) -> About:
     names: dict[str, str] = {}
     for key, component in result.items():
-        if not isinstance(component, dict) or ":" not in key:
+        if not isinstance(component, dict) or not is_meter(key):
             continue
+        if len(names) >= MAX_COMPONENTS:
+            break
         name = names[key] = _text(component.get("name"), LONGEST_NAME)
         if name and key.startswith("em:"):
             names |= {f"{key}:{phase}": f"{name} {phase.upper()}" for phase in "abc"}

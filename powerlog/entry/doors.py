@@ -55,6 +55,7 @@ class Doors:
         if not self.tally.enter(counted, settings.MAX_CONNECTIONS_PER_ADDRESS):
             await refuse(address, TOO_MANY, send)
             return
+        del headers  # or it would weigh as long as the socket lasts
         try:
             holder = admission.policy.holders.get(key)
             told = {"client": _who(scope, address), "key": key, "held": holder, "send": send}

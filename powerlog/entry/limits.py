@@ -82,6 +82,8 @@ class DeviceSocket(LeavingSocket, EarlySocket, PromptSocket, QuickSocket):
             data = {"bytes": payload} if isBinary else {"text": payload.decode()}
         except UnicodeDecodeError:
             data = {"text": self.mended(payload)}
+        if "text" in data and not data["text"].isascii():
+            self.waiting += 3 * len(payload)  # one character of four bytes makes four of each
         self.application_queue.put_nowait({"type": "websocket.receive", "at": now, **data})
         if self.waiting > MAX_WAITING and not self.messages_wait:
             self.messages_wait = True
