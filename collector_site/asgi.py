@@ -22,6 +22,7 @@ except ImproperlyConfigured as exc:
 from powerlog.asking import asker
 from powerlog.entry import farewell, limits
 from powerlog.entry.admission import admission
+from powerlog.entry.brake import brake
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.clocks import clock_watch
@@ -45,6 +46,7 @@ def end() -> None:
     """
     for connection in list(traffic.devices.values()):
         connection.gone()
+    brake.tell()
     upkeep.stop()
     row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
     registry.stop()

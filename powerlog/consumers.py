@@ -48,6 +48,8 @@ class ShellyConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept("json-rpc" if "json-rpc" in self.scope["subprotocols"] else None)
+        self.scope["subprotocols"].clear()  # thousands may be offered, and the scope stays
+        self.peer.expect()
         for request in protocol.BOOTSTRAP:
             await self.send(text_data=request)
 

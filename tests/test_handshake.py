@@ -228,3 +228,19 @@ def test_pages_and_sockets_that_open_are_not_refused(server: Server) -> None:
     assert head(server, HANDSHAKE).startswith("HTTP/1.1 101")
     head(server, asking("Host: é", line="GET /dashboard/ HTTP/1.1"))
     assert refused(server) == before
+
+
+def test_an_open_socket_has_forgotten_its_handshake(unanswered: DeviceSocket) -> None:
+    held = [unanswered.clean_headers, unanswered.http_headers, unanswered.websocket_protocols]
+    unanswered.websocket_protocols.append("json-rpc")
+    scope = unanswered.server.create_application.call_args.args[1]
+    assert scope["headers"] is unanswered.clean_headers
+    unanswered.handle_reply({"type": "websocket.accept"})
+    assert held == [[], {}, []]
+    assert unanswered.http_request_data == b""
+
+
+@pytest.mark.parametrize(("length", "answer"), [(1000, "101"), (1100, "400")])
+def test_an_address_has_a_kilobyte(server: Server, length: int, answer: str) -> None:
+    line = f"GET /ws?token={'x' * (length - len('/ws?token='))} HTTP/1.1"
+    assert head(server, but(line=line)).startswith(f"HTTP/1.1 {answer}")

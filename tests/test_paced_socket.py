@@ -126,6 +126,15 @@ def test_pings_and_pieces_of_messages_are_frames_too(
     assert [code for code, _ in cut] == [1008]
 
 
+def test_texts_weigh_what_python_makes_of_them(socket: DeviceSocket, later: Later) -> None:
+    text = "\U0001f4a1".encode().ljust(1000)
+    for _ in range(MAX_WAITING // (4000 + MESSAGE_OVERHEAD)):
+        socket.onMessage(text, False)
+    assert is_read(socket)
+    socket.onMessage(text, False)
+    assert not is_read(socket)
+
+
 def test_a_whole_message_is_counted_once_whichever_way_it_is_read(
     socket: DeviceSocket, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from powerlog.core.components import MOST_COMPONENTS
 from powerlog.core.frame import Frame, FrameError, MinuteRecord, Reading
 from powerlog.protocol import BOOTSTRAP, parse
 
@@ -289,3 +290,8 @@ def test_any_text_is_a_frame_or_a_frame_error_and_nothing_else(message: str) -> 
         values = (reading.apower_w, reading.voltage_v, reading.current_a, reading.energy_total_wh)
         assert any(value is not None for value in (*values, reading.output))
         assert all(value is None or abs(value) < float("inf") for value in values)
+
+
+def test_a_message_of_thousands_of_components_has_as_many_readings_as_any_device() -> None:
+    components = {f"switch_{number}": {"apower": 6.5} for number in range(3000)}
+    assert len(parse(answer(**components)).readings) == MOST_COMPONENTS

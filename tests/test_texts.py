@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from powerlog import protocol
 from powerlog.core.frame import Frame, Reading
-from powerlog.core.texts import DEEPEST, without_texts
+from powerlog.core.texts import DEEPEST, LONGEST_NAME, MOST_NAMES, without_texts
 
 from .frames import PUMP, STATUS, T0, answer, delta, full, meter
 from .test_switches import components, names
@@ -108,3 +108,11 @@ def test_it_looks_no_deeper_than_the_parser_reads() -> None:
     found: list[str] = []
     assert without_texts({"switch:0": meter(5.0)} | {"x": nested}, found)["x"] == nested
     assert found == []
+
+
+def test_names_weigh_no_more_than_the_message_that_has_them() -> None:
+    component = {"apower": "1", "x": {f"x{number}": {"voltage": "1"} for number in range(2000)}}
+    found: list[str] = []
+    without_texts({"x" * 30_000: component}, found)
+    assert len(found) == MOST_NAMES
+    assert max(map(len, found)) <= LONGEST_NAME + len(".voltage")

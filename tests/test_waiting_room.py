@@ -6,6 +6,7 @@ import pytest
 
 from powerlog.core.about import About
 from powerlog.core.frame import Frame, Reading
+from powerlog.entry import peer as peers
 from powerlog.entry import waiting_room as module
 from powerlog.entry.admission import Policy, admission
 from powerlog.entry.once import once
@@ -17,6 +18,7 @@ from .frames import PUMP, T0
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writer"])
 States = Device.Admission
+ATTACKER, CUSTOMER = "192.0.2.7", "2001:db8:1:1::"
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +31,8 @@ def room() -> WaitingRoom:
     return WaitingRoom()
 
 
-def peer(device_id: str = PUMP, at: float = T0) -> Peer:
-    made = Peer({"client": ("192.0.2.7", 5555)})
+def peer(device_id: str = PUMP, at: float = T0, address: str = "192.0.2.7") -> Peer:
+    made = Peer({"client": (address, 5555)})
     made.device_id, made.heard_at = device_id, at
     return made
 
@@ -39,9 +41,10 @@ def says(room: WaitingRoom, who: Peer, **frame: object) -> bool:
     return room.hear(who, Frame(who.device_id or "", **frame))
 
 
-def crowd(room: WaitingRoom, count: int, at: float = T0, name: str = "invented") -> int:
+def crowd(room: WaitingRoom, count: int, name: str = "invented", address: str = ATTACKER) -> int:
     """How many of so many found a place in memory."""
-    return sum(says(room, peer(f"{name}-{number}", at)) for number in range(count))
+    guests = (peer(f"{name}-{number}", address=address) for number in range(count))
+    return sum(says(room, guest) for guest in guests)
 
 
 def test_staff_see_address_model_and_what_it_says(room: WaitingRoom) -> None:
@@ -86,7 +89,7 @@ def test_a_flood_of_invented_ids_fills_neither_memory_nor_table(
     room.store(T0)
     for number in range(3):  # as many processes with as many again
         another = WaitingRoom()
-        crowd(another, PLACES, name=f"more-{number}")
+        crowd(another, PLACES, f"more-{number}")
         another.store(T0)
     assert Device.objects.count() == PLACES
     assert caplog.messages == ["the waiting room is full: 200 devices wait for staff"]
@@ -144,3 +147,71 @@ def test_what_it_says_is_cut_to_what_fits(room: WaitingRoom) -> None:
     says(room, peer(), readings=readings)
     room.store(T0)
     assert 0 < len(Device.objects.get().says) <= module.LONGEST_SAYING
+
+
+def names(room: WaitingRoom) -> list[str]:
+    return [guest.peer.device_id or "" for guest in room._guests.values()]
+
+
+@pytest.mark.parametrize("address", ["192.0.2.8", "203.0.113.1", CUSTOMER])
+def test_a_crowd_of_one_address_keeps_no_other_out(room: WaitingRoom, address: str) -> None:
+    crowd(room, PLACES)
+    assert says(room, peer(address=address))
+    assert len(room) == PLACES
+    assert names(room)[-2:] == [f"invented-{PLACES - 2}", PUMP]
+    room.store(T0)
+    assert Device.objects.filter(device_id=PUMP).exists()
+
+
+def test_who_makes_place_is_told_so_and_does_not_come_back_on_its_socket(
+    room: WaitingRoom, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ADMISSION = "approve"
+    monkeypatch.setattr(peers, "waiting_room", room)
+    crowd(room, PLACES - 1)
+    last = peer("last")
+    assert not last.passes(Frame("last"))
+    assert says(room, peer(address=CUSTOMER))
+    assert last.refused == NOT_ALLOWED
+    room.leave(peer("nobody"))
+    del room._guests["invented-0"]
+    assert not last.passes(Frame("last"))
+    assert "last" not in names(room)
+
+
+def test_the_addresses_of_a_customer_share_their_places(room: WaitingRoom) -> None:
+    assert all(
+        says(room, peer(f"invented-{number}", address=f"{CUSTOMER}{number:x}"))
+        for number in range(PLACES)
+    )
+    assert not says(room, peer(address=f"{CUSTOMER}ffff"))
+    assert says(room, peer(address="2001:db8:1:2::1"))
+
+
+def test_two_crowds_share_the_room_and_no_place_goes_to_and_fro(room: WaitingRoom) -> None:
+    crowd(room, PLACES)
+    assert crowd(room, PLACES, "other", CUSTOMER) == PLACES // 2
+    assert crowd(room, PLACES, "again") == 0
+    assert says(room, peer(address="192.0.2.8"))
+
+
+def test_where_each_has_one_place_all_stay(room: WaitingRoom) -> None:
+    assert all(
+        says(room, peer(f"device-{number}", address=f"192.0.2.{number}"))
+        for number in range(PLACES)
+    )
+    assert not says(room, peer(address=CUSTOMER))
+
+
+def test_a_crowd_of_one_address_keeps_no_other_process_off_the_table(room: WaitingRoom) -> None:
+    crowd(room, PLACES)
+    room.store(T0)
+    another = WaitingRoom()
+    says(another, peer(address=CUSTOMER))
+    another.store(T0)
+    for again in range(1, 3):  # and it stays
+        room.store(T0 + again * STORE_S)
+        another.store(T0 + again * STORE_S)
+        assert Device.objects.filter(device_id=PUMP).exists()
+        assert Device.objects.count() == PLACES
+    assert not Device.objects.filter(device_id=f"invented-{PLACES - 1}").exists()

@@ -15,20 +15,22 @@ NUMBERS = frozenset(
         for name in ("act_power", "voltage", "current", "total_act_energy")
     }
 )
+MOST_NAMES, LONGEST_NAME = 100, 75  # a log line shows no more
 DEEPEST = 4  # params.device_status["switch:0"].aenergy: nothing below it is read
 
 
 def without_texts(values: Any, names: list[str], path: str = "", depth: int = 1) -> Any:
     """A copy without any text, down to where the parser reads; values that are no dict as they are.
 
-    Adds to names where a number should have been, such as "switch:0.apower".
+    Adds to names where a number should have been, such as "switch:0.apower": MOST_NAMES at most.
     """
     if type(values) is not dict or depth > DEEPEST:
         return values
     kept = {}
     for name, value in values.items():
         if type(value) is not str and not (type(value) is list and str in map(type, value)):
-            kept[name] = without_texts(value, names, f"{path}{name}.", depth + 1)
-        elif name in NUMBERS:
+            below = f"{path}{name}"[:LONGEST_NAME]
+            kept[name] = without_texts(value, names, f"{below}.", depth + 1)
+        elif name in NUMBERS and len(names) < MOST_NAMES:
             names.append(f"{path}{name}")
     return kept

@@ -1,38 +1,29 @@
 """A device's WebSocket: what it may cost.
 
 The promise: what a connection holds in memory is bounded, what it costs in time is bounded by the
-budgets of its device and its address, and nothing that arrives on it makes a traceback. Silence is
-Daphne's business: it ends a WebSocket that answers no ping within half a minute; one that answers
-them and never says a word is ended here.
+budgets of its device and its address, and nothing that arrives on it makes a traceback. A message
+that never ends is ended by deadlines.py, a connection without a frame of a device by peer.py. A
+WebSocket that answers no ping within half a minute is Daphne's business.
 """
 
-import logging
 from typing import Any
 
+from powerlog.entry.deadlines import POLICY_VIOLATION, PromptSocket
 from powerlog.entry.entrance import Entrance
 from powerlog.entry.farewell import LeavingSocket
 from powerlog.entry.handshake import EarlySocket
-from powerlog.entry.paced_socket import POLICY_VIOLATION, PacedSocket
+from powerlog.entry.paced_socket import PacedSocket
 from powerlog.entry.traffic import traffic
 
-logger = logging.getLogger(__name__)
-
 MAX_MESSAGE = 64 * 1024  # bytes; the longest status of a Shelly is shorter
-FIRST_FRAME_S = 60.0  # a Shelly speaks as soon as it is connected
-CUT_OFF = {1009: "too long", POLICY_VIOLATION: "too many or none"}
+CUT_OFF = {1009: "too long", POLICY_VIOLATION: "too many or too slow"}
 
 
-class DeviceSocket(LeavingSocket, EarlySocket, PacedSocket):
+class DeviceSocket(LeavingSocket, EarlySocket, PacedSocket, PromptSocket):
     """All that a WebSocket of this server is."""
 
     # Autobahn takes an option from the factory only where the class has none.
     maxMessagePayloadSize = maxFramePayloadSize = MAX_MESSAGE
-
-    def check_timeouts(self) -> None:
-        super().check_timeouts()
-        never_spoke = self.state == self.STATE_OPEN and not self.waiting
-        if never_spoke and self.duration() > FIRST_FRAME_S:
-            self._fail_connection(POLICY_VIOLATION, f"no message for {FIRST_FRAME_S:.0f} s")
 
     def go_away(self) -> None:
         super().go_away()
@@ -58,7 +49,7 @@ class DeviceSocket(LeavingSocket, EarlySocket, PacedSocket):
         if not self.failedByMe:
             traffic.frames += 1
             traffic.rejected[what or "no WebSocket frame"] += 1
-            logger.warning("%s: cut off (%d), %s", self.address, code, reason)
+            self.warn("%s: cut off (%d), %s", self.address, code, reason)
         # Where the peer is to hear of it the rest of its message is read, and thrown away, until
         # it has: for a second at most.
         self.failByDrop = what is None

@@ -55,6 +55,7 @@ class Doors:
         if settings.BEHIND_PROXY and (why := self.gate.enter(address)):
             await refuse(address, why, send)
             return
+        del headers  # or it would weigh as long as the socket lasts
         try:
             if budget := scope.get("budget"):
                 budget.comes_from(address)

@@ -13,7 +13,9 @@ from urllib.parse import unquote
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from django.conf import settings
+from twisted.web.http import _GenericHTTPChannelProtocol
 
+from powerlog.entry import deadlines
 from powerlog.entry.gate import Gate
 from powerlog.entry.once import once
 from powerlog.entry.traffic import traffic
@@ -26,6 +28,9 @@ class Entrance(HTTPFactory):
 
     gate = Gate()
     is_open = True  # until the server stops
+
+    def protocol(self) -> _GenericHTTPChannelProtocol:
+        return _GenericHTTPChannelProtocol(deadlines.PromptChannel())
 
     def buildProtocol(self, addr: Any) -> Any:
         """None, which closes it, where its address has as many as it may have, or came too often.
@@ -40,6 +45,7 @@ class Entrance(HTTPFactory):
             once(logger, logging.WARNING, f"{address} is refused: {why}")
             return None
         protocol = super().buildProtocol(addr)
+        protocol.timeOut = deadlines.REQUEST_S
         # Of one that becomes a WebSocket the DeviceSocket hears when it is lost.
         protocol.connectionLost = partial(self.lost, protocol.connectionLost, addr)
         return protocol

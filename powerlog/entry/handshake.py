@@ -25,6 +25,7 @@ NO_REQUEST = "no HTTP request"
 answer_bad_request = HTTPChannel._respondToBadRequestAndDisconnect
 # Bytes that may come before the answer. More of them wait in the kernel, and then at the sender.
 MAX_EARLY = 64 * 1024
+MAX_DIALLED = 1024  # of the address with its token
 
 
 class Upgrade(WebRequest):
@@ -44,6 +45,8 @@ class Upgrade(WebRequest):
 
     def _process(self) -> Any:
         offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
+        if self._wants_one() and len(self.uri) > MAX_DIALLED:
+            return self.basic_error(400, b"Bad Request", "Too long an address")
         if all(map(bytes.isascii, offered)):
             return super().process()
         return self.basic_error(400, b"Bad Request", "Invalid header value")
@@ -89,7 +92,15 @@ class EarlySocket(WebSocketProtocol):
 
     def onOpen(self) -> None:
         super().onOpen()
+        self._forget_handshake()
         self.transport.resumeProducing()
+
+    def _forget_handshake(self) -> None:
+        """16 KB of headers weigh 350 KB here, and would until the socket ends. The application
+        holds the same lists."""
+        for sent in (self.clean_headers, self.http_headers, self.websocket_protocols):
+            sent.clear()
+        self.http_request_data, self.http_request_params = b"", {}
 
 
 def refuse(peer: Any, headers: Mapping[str, str], why: str) -> None:

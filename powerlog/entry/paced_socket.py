@@ -11,7 +11,9 @@ from typing import Any
 from daphne.server import reactor
 from django.conf import settings
 
+from powerlog.entry.brake import brake
 from powerlog.entry.budget import Budget
+from powerlog.entry.deadlines import POLICY_VIOLATION
 from powerlog.entry.entrance import Entrance
 from powerlog.entry.once import once
 from powerlog.entry.quick_socket import QuickSocket
@@ -19,7 +21,6 @@ from powerlog.entry.traffic import traffic
 
 logger = logging.getLogger(__name__)
 
-POLICY_VIOLATION = 1008
 # Bytes of messages that wait to be handled before no more are read. A device says as much in half
 # an hour.
 MAX_WAITING = 256 * 1024
@@ -65,6 +66,8 @@ class PacedSocket(QuickSocket):
             data = {"bytes": payload} if isBinary else {"text": payload.decode()}
         except UnicodeDecodeError:
             data = {"text": self.mended(payload)}
+        if "text" in data and not data["text"].isascii():
+            weight += 3 * len(payload)  # one character of four bytes makes four of each
         message = {"type": "websocket.receive", "at": now, **data}
         if self.held:
             self.unpaid = message, weight
@@ -85,7 +88,7 @@ class PacedSocket(QuickSocket):
         """The text with U+FFFD in the place of what is not UTF-8: its readings are good."""
         text = payload.decode(errors="replace")
         if not self.has_mended:
-            logger.warning("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
+            self.warn("%s: not UTF-8, taken with U+FFFD: %.75r", self.address, text[:75])
         self.has_mended = True
         traffic.not_utf8 += 1
         return text
@@ -93,6 +96,10 @@ class PacedSocket(QuickSocket):
     @property
     def address(self) -> str:
         return ":".join(map(str, self.client_addr or ["a stranger"]))
+
+    def warn(self, line: str, *values: object) -> None:
+        host = str(self.client_addr[0]) if self.client_addr else ""
+        brake(host, logger, logging.WARNING, line, *values)
 
     def onFrameBegin(self) -> None:
         """Pings, pongs and pieces of messages, which never get to onMessage(), are frames, too."""
@@ -161,8 +168,12 @@ class PacedSocket(QuickSocket):
         elif self.state != self.STATE_CLOSED:
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
 
+    @property
+    def is_read(self) -> bool:
+        return not (self.messages_wait or self.answers_wait or self.held)
+
     def read_on(self) -> None:
-        if not (self.messages_wait or self.answers_wait or self.held):
+        if self.is_read:
             self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:

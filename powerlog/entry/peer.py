@@ -1,11 +1,13 @@
 """Who is on the other end of a connection: who they say they are, and whether they may."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from powerlog.core.frame import Frame, FrameError
 from powerlog.entry.admission import WAITS, admission
+from powerlog.entry.brake import brake
 from powerlog.entry.once import once
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
@@ -13,11 +15,13 @@ from powerlog.entry.waiting_room import waiting_room
 logger = logging.getLogger(__name__)
 
 # Codes of the application's own, with which a socket is closed.
-SUPERSEDED, TWO_NAMES, NOT_ALLOWED = 4000, 4001, 4003
+SUPERSEDED, TWO_NAMES, NEVER_SPOKE, NOT_ALLOWED = 4000, 4001, 4002, 4003
 OTHER_SRC = "another src than before"
 BINARY = "binary"
 OTHERS_AT_MOST = 10
 FULL = "the waiting room is full"
+NO_FRAME = "no frame of a device"
+FIRST_FRAME_S = 60.0  # a Shelly speaks as soon as it is connected
 
 
 class Peer:
@@ -35,6 +39,31 @@ class Peer:
         self._key, self._held = scope.get("key", ""), scope.get("held")
         self._send, self._budget = scope.get("send"), scope.get("budget")
         self._passed: object = None  # the policy that let it in
+        self._deadline: asyncio.TimerHandle | None = None
+        self._end: asyncio.Task[None] | None = None
+
+    def expect(self) -> None:
+        """Give it FIRST_FRAME_S for a frame of a device; no other message counts, nor a pong."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(FIRST_FRAME_S, self._is_late)
+
+    def forget_deadline(self) -> None:
+        """A frame has come, or the connection has ended."""
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = None
+
+    def _is_late(self) -> None:
+        self._cut_off(NEVER_SPOKE, NO_FRAME)
+
+    def send_away(self) -> None:
+        """Close it: its place in the waiting room is another's."""
+        self._cut_off(NOT_ALLOWED, FULL)
+
+    def _cut_off(self, code: int, why: str) -> None:
+        self._refuse(code, why)
+        if self._send:
+            self._end = asyncio.ensure_future(self.close(code))
 
     def passes(self, frame: Frame) -> bool:
         """Whether what this frame says is to be believed. Cheap where nothing has changed."""
@@ -42,6 +71,7 @@ class Peer:
             return True
         if self.device_id is None:
             self.device_id = frame.device_id
+            self.forget_deadline()
         if frame.device_id != self.device_id:
             return self._speaks_for_another(frame)
         return self._judged(frame)
@@ -68,6 +98,8 @@ class Peer:
         return not why
 
     def _wait(self, frame: Frame) -> None:
+        if self.refused:  # and it speaks until it learns of it
+            return
         if not self.waited:
             once(logger, logging.INFO, f"{self} waits for staff to accept it")
         self.waited = True
@@ -99,7 +131,8 @@ class Peer:
     def _refuse(self, code: int, why: str) -> None:
         if not self.refused:
             traffic.refused[why] += 1
-            once(logger, logging.WARNING, f"{self.address} as {self.device_id} is cut off: {why}")
+            who = f"{self.address} as {self.device_id}" if self.device_id else self.address
+            once(logger, logging.WARNING, f"{who} is cut off: {why}")
         self.refused = code
 
     def reject(self, why: FrameError, message: str | bytes) -> None:
@@ -109,7 +142,7 @@ class Peer:
         """
         why = FrameError(BINARY) if isinstance(message, bytes) else why
         if not self.bad_frames:
-            logger.warning("%s: no frame (%s): %.75r", self, why, message[:75])
+            self._warn("%s: no frame (%s): %.75r", self, why, message[:75])
         traffic.rejected[str(why)] += 1
         self.bad_frames += 1
 
@@ -117,9 +150,12 @@ class Peer:
         """Count numbers that came as texts; the first of a connection are logged, cut as well."""
         if names and not self.texts:
             found = ", ".join(names)
-            logger.warning("%s: texts instead of numbers are not taken: %.75r", self, found)
+            self._warn("%s: texts instead of numbers are not taken: %.75r", self, found)
         traffic.texts += len(names)
         self.texts += len(names)
+
+    def _warn(self, line: str, *values: object) -> None:
+        brake(self.address, logger, logging.WARNING, line, *values)
 
     def __str__(self) -> str:
         return f"{self.device_id or 'a stranger'} ({self.address}:{self._port})"

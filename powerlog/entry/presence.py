@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from powerlog.entry.brake import brake
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.storage.registry import registry
@@ -13,7 +14,8 @@ logger = logging.getLogger(__name__)
 def arrive(connection: Any) -> Any:
     """It speaks from here on. Returns its older connection, if any: a half-open one, now gone."""
     peer = connection.peer
-    logger.info("%s connected", peer)
+    brake.came(peer.address)
+    brake(peer.address, logger, logging.INFO, "%s connected", peer)
     waiting_room.leave(peer)
     if older := traffic.came(peer.device_id, connection):
         older.gone()
@@ -24,9 +26,12 @@ def arrive(connection: Any) -> Any:
 def depart(connection: Any) -> None:
     """It has ended. One that never spoke, or might not, was nobody's."""
     peer = connection.peer
+    peer.forget_deadline()
     waiting_room.leave(peer)
     if not connection.began:
         return
     traffic.went(peer.device_id, connection)
     registry.gone(peer.device_id)
-    logger.info("%s gone, %d bad frames", peer, peer.bad_frames)
+    line = "%s gone, %d bad frames"
+    brake(peer.address, logger, logging.INFO, line, peer, peer.bad_frames)
+    brake.went(peer.address)

@@ -2,16 +2,20 @@
 
 The promise: whoever invents ids fills neither memory nor table. There are so many places in each
 process, and so many in the table; who finds none is sent away, and dials again. A place in the
-table of one that is not connected any more is given to whoever needs it.
+table of one that is not connected any more is given to whoever needs it. Where all are taken the
+address that has most of them gives one to an address that has fewer, in both: no single address
+keeps the others out.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from powerlog.core.about import About
 from powerlog.core.frame import Frame
+from powerlog.entry.addresses import place
 from powerlog.entry.once import once
 from powerlog.models import Device
 from powerlog.storage.batches import WRITER, moment
@@ -32,7 +36,7 @@ class Guest:
     """One device that waits, on its connection; says is what staff are to recognise it by."""
 
     def __init__(self, peer: "Peer") -> None:
-        self.peer = peer
+        self.peer, self.place = peer, place(peer.address)
         self.about = About()
         self._watts: dict[str, float] = {}
 
@@ -77,10 +81,22 @@ class WaitingRoom:
         """False: there is no place left."""
         guest = self._guests.get(frame.device_id)
         if guest is None or guest.peer is not peer:
-            if guest is None and len(self._guests) >= PLACES:
+            if guest is None and not self._has_place(place(peer.address)):
                 return False
             guest = self._guests[frame.device_id] = Guest(peer)
         guest.hear(frame)
+        return True
+
+    def _has_place(self, newcomer: str) -> bool:
+        """Send a guest away for it, if need be."""
+        if len(self._guests) < PLACES:
+            return True
+        guests = list(self._guests.values())
+        index = crowded_out([guest.place for guest in guests], newcomer)
+        if index is None:
+            return False
+        self.leave(guests[index].peer)
+        guests[index].peer.send_away()
         return True
 
     def leave(self, peer: "Peer") -> None:
@@ -115,11 +131,40 @@ def store(here: Sequence[Device], now: float) -> None:
     new = [each for each in here if not each.pk]
     if new and waiting.count() + len(new) > PLACES:
         waiting.filter(last_seen_at__lt=moment(now) - STALE).delete()
-    places = max(0, PLACES - waiting.count()) if new else 0
+    there = waiting.order_by("first_seen_at", "pk") if new else []
+    listed = seat([*there], new)
+    kept = {each.device_id for each in listed}
+    waiting.filter(pk__in=[each.pk for each in there if each.device_id not in kept]).delete()
     # Who is there already in another state was decided on a moment ago.
-    Device.objects.using(WRITER).bulk_create(new[:places], ignore_conflicts=True)
-    if len(new) > places:
+    seated = [each for each in new if each.device_id in kept]
+    Device.objects.using(WRITER).bulk_create(seated, ignore_conflicts=True)
+    if len(seated) < len(new):
         once(logger, logging.WARNING, f"the waiting room is full: {PLACES} devices wait for staff")
+
+
+def seat(there: Sequence[Device], new: Sequence[Device]) -> list[Device]:
+    """Who of them has a place in the table. All are in the order in which they came."""
+    listed = list(there)
+    for each in new:
+        if len(listed) >= PLACES:
+            index = crowded_out([place(other.address) for other in listed], place(each.address))
+            if index is None:
+                continue
+            del listed[index]
+        listed.append(each)
+    return listed
+
+
+def crowded_out(places: Sequence[str], newcomer: str) -> int | None:
+    """Who makes place for one from there: the newest from where most are; None: nobody has to.
+
+    A place that would only go to and fro between two addresses stays where it is.
+    """
+    many = Counter(places)
+    fullest, most = many.most_common(1)[0]
+    if many[newcomer] + 1 >= most:
+        return None
+    return len(places) - 1 - places[::-1].index(fullest)
 
 
 waiting_room = WaitingRoom()

@@ -1,0 +1,6 @@
+"""The application with a short breath: of an address there are few lines, in a minute of 3 s."""
+
+from collector_site.asgi import application as application
+from powerlog.entry import brake
+
+brake.LINES, brake.MINUTE_S = 20, 3.0
