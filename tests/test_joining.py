@@ -51,7 +51,7 @@ def a_life(seed: int) -> tuple[list[Due], float]:
     return due, next(cut for cut in cuts if not any(start < cut < end for start, end in runs))
 
 
-@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("seed", [3, 5])  # all of their runs end
 def test_what_is_joined_is_what_one_device_would_have_lived(
     user: int, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

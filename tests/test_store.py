@@ -12,7 +12,7 @@ from powerlog.core.runs import Run
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
 from powerlog.sampler import Past
-from powerlog.storage.past import FOR_EVER, METERS_AT_ONCE, NEWEST_ROWS, recall
+from powerlog.storage.past import METERS_AT_ONCE, recall
 from powerlog.storage.store import store
 from powerlog.writer import RowWriter
 
@@ -168,20 +168,6 @@ def test_recall_asks_for_a_whole_fleet_in_parts() -> None:
     store([sample(0, device_id=device) for device in devices])
     assert len(recall([(device, SWITCH) for device in devices])) == len(devices)
     assert recall([]) == []
-
-
-def test_the_newest_row_is_found_by_the_index_however_many_there_are() -> None:
-    connection = connections["writer"]
-    if connection.vendor != "postgresql":
-        return  # SQLite's planner needs no statistics to be told so
-    store([sample(minute, device_id=f"{n}") for minute in range(10) for n in range(500)])
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE power_logs")
-        query = NEWEST_ROWS.format(pairs="(%s, %s)")
-        cursor.execute(f"EXPLAIN {query}", ["7", SWITCH, FOR_EVER])
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Backward using uniq_power_logs_minute" in plan
-    assert "Seq Scan" not in plan
 
 
 def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from powerlog.core.channel import Rules
 from powerlog.core.days import days_between
 from powerlog.core.runs import Run
 from powerlog.storage.batches import moment
-from powerlog.storage.totals import RunsOfDay, bounds, days_of_run
+from powerlog.storage.run_shares import NOTHING, Counted, Share, bounds, shares
 from powerlog.truth.lives import Life
 from powerlog.truth.score import play
 
@@ -50,11 +50,11 @@ def row(run: Run) -> models.Run:
     )
 
 
-def totals(runs: list[models.Run]) -> dict[date, RunsOfDay]:
-    days: dict[date, RunsOfDay] = {}
+def totals(runs: list[models.Run]) -> dict[date, Share]:
+    days: dict[date, Share] = {}
     for run in runs:
-        for day in days_of_run(run):
-            days.setdefault(day, RunsOfDay()).add(run, *bounds(day))
+        for day, share in shares(Counted.of(run)).items():
+            days[day] = days.get(day, NOTHING).plus(share)
     return days
 
 
@@ -97,7 +97,7 @@ def test_the_days_are_what_the_counter_says_to_one_watt_hour(settings: Any) -> N
                     since, until = bounds(day)
                     first, last = max(since, life.start), min(until, life.end)
                     counted_wh = channel.counter.at(last) - channel.counter.at(first)
-                    off_wh.append(days.get(day, RunsOfDay()).energy_wh - counted_wh)
+                    off_wh.append(days.get(day, NOTHING).energy_wh - counted_wh)
                 midnights += sum(len(run.midnights) for run in runs)
     assert len(off_wh) > 20
     assert midnights > 4

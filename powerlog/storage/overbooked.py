@@ -13,7 +13,7 @@ counter_wh is null, so that a version of it that is told late never takes its pl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from django.db import OperationalError, connections, transaction
@@ -23,13 +23,11 @@ from psycopg.errors import DeadlockDetected
 from powerlog.core.drawn import MINUTE_S, Drawn, Part, divide, steps
 from powerlog.models import PowerLog, Run
 from powerlog.storage.batches import WRITER, given, moment
-from powerlog.storage.totals import LOOK_BACK_DAYS, Spell, account_runs
+from powerlog.storage.totals import Spell, account_runs
 
 RUNS_AT_ONCE = 1000
 ROWS_AT_ONCE = 2000
 ATTEMPTS = 3
-# Of a run account_runs() recomputes the last days alone.
-SPELL_S = (LOOK_BACK_DAYS - 1) * 24 * 3600
 HIGHEST_POWER = """
 WITH suspect (id, device_id, channel, since, until) AS ({suspects})
 SELECT id, (
@@ -107,13 +105,8 @@ class Overbooked:
         return self.until - self.run.since
 
     @property
-    def spells(self) -> Iterator[Spell]:
-        """Yield its time in stretches that account_runs() takes whole."""
-        since = self.run.since
-        while since + SPELL_S < self.until:
-            yield Spell(self.run.device_id, self.run.channel, since, since + SPELL_S)
-            since += SPELL_S
-        yield Spell(self.run.device_id, self.run.channel, since, self.until)
+    def spell(self) -> Spell:
+        return Spell(self.run.device_id, self.run.channel, self.run.since, self.until)
 
 
 def find(runs: QuerySet[Run], now: float) -> Iterator[tuple[int, list[Overbooked]]]:
@@ -138,7 +131,7 @@ def repair(found: Iterable[Overbooked], *, by_peak: bool, attempts: int = ATTEMP
     try:
         with transaction.atomic(using=WRITER):
             done = [each for each in due if _set_right(each)]
-            account_runs(list(chain.from_iterable(each.spells for each in done)))
+            account_runs([each.spell for each in done])
     except OperationalError as exc:
         # A collector counts on the same days, see store().
         if attempts == 1 or not isinstance(exc.__cause__, DeadlockDetected):

@@ -16,7 +16,9 @@ from django.db.models.functions import TruncDate
 from powerlog.core.days import day_of
 from powerlog.models import DayTotal, PowerLog, Run
 from powerlog.storage.batches import WRITER, Meter
-from powerlog.storage.totals import RunsOfDay, bounds, days_of_run
+from powerlog.storage.by_key import Within, oldest
+from powerlog.storage.run_shares import NOTHING
+from powerlog.storage.totals import sums
 
 NEXT_METER = """
 SELECT device_id, channel FROM {table} WHERE (device_id, channel) > (%s, %s)
@@ -74,11 +76,11 @@ def _of_rows(device_id: str, channel: str) -> dict[date, DayTotal]:
     """The minutes of each day: as they are, or as they were counted before they were deleted."""
     of_channel = {"device_id": device_id, "channel": channel}
     rows = PowerLog.objects.using(WRITER).filter(**of_channel)
-    first = rows.order_by("timestamp").values_list("timestamp", flat=True).first()
+    first = next(iter(oldest(PowerLog, [Within(device_id, channel)])), None)
     totals = {total.day: total for total in DayTotal.objects.using(WRITER).filter(**of_channel)}
     zone = ZoneInfo(settings.TIME_ZONE)
     if first:
-        for day in filter(lambda day: day >= day_of(first.timestamp(), zone), totals):
+        for day in filter(lambda day: day >= day_of(first.timestamp.timestamp(), zone), totals):
             totals[day] = DayTotal(**of_channel, day=day)
     days = rows.order_by().annotate(day=TruncDate("timestamp", tzinfo=zone)).values("day")
     counted = days.annotate(
@@ -92,13 +94,10 @@ def _of_rows(device_id: str, channel: str) -> dict[date, DayTotal]:
 
 
 def _with_runs(totals: dict[date, DayTotal], device_id: str, channel: str) -> dict[date, DayTotal]:
-    of_days: dict[date, RunsOfDay] = {}
-    for run in Run.objects.using(WRITER).filter(device_id=device_id, channel=channel):
-        for day in days_of_run(run):
-            of_days.setdefault(day, RunsOfDay()).add(run, *bounds(day))
+    of_days = sums(Run.objects.using(WRITER).filter(device_id=device_id, channel=channel))
     for day in {*totals, *of_days}:
         total = totals.setdefault(day, DayTotal(device_id=device_id, channel=channel, day=day))
-        found = of_days.get(day, RunsOfDay())
+        found = of_days.get(day, NOTHING)
         total.runs, total.run_s, total.energy_wh = found.runs, found.run_s, found.energy_wh
         total.peak_w = max(total.peak_w, found.peak_w)
     return totals

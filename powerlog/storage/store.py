@@ -16,7 +16,6 @@ from powerlog.sampler import Due, Sample
 from powerlog.storage.batches import WRITER, batched
 from powerlog.storage.log_rows import store_rows
 from powerlog.storage.run_rows import store_runs
-from powerlog.storage.totals import account_runs
 
 LAST_TS = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 ROWS_AT_ONCE = 2000
@@ -57,7 +56,7 @@ def _store(due: Sequence[Due]) -> int:
     try:
         with transaction.atomic(using=WRITER):
             new = sum(store_rows(part) for part in batched(rows, ROWS_AT_ONCE))
-            account_runs(store_runs(runs))
+            store_runs(runs)
     except Exception:
         # Whatever went wrong, the next attempt begins with a connection that is known to be good.
         connections[WRITER].close()

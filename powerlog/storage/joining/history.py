@@ -23,20 +23,13 @@ from powerlog.storage.batches import WRITER, given, moment
 from powerlog.storage.log_rows import COUNT_ROWS
 from powerlog.storage.past import recall
 from powerlog.storage.rebuild import hold_totals
-from powerlog.storage.run_rows import last_contact, store_runs
-from powerlog.storage.totals import (
-    DAY,
-    MINUTES,
-    RUNS,
-    RunsOfDay,
-    account_runs,
-    bounds,
-    days_of_run,
-)
+from powerlog.storage.run_rows import end_lost, store_runs
+from powerlog.storage.run_shares import Counted, bounds, shares
+from powerlog.storage.totals import COLUMNS, Spell, account_runs
 
 BEFORE_ALL = moment(-1.0)
 AT_ONCE = 1000
-RUN_COLUMNS = ("runs", "run_s", "energy_wh", "peak_w")
+GONE = "device_id text, channel text, day date, active_minutes int, filled_minutes int"
 LESSEN_DAYS = """
 WITH gone (device_id, channel, day, active_minutes, filled_minutes) AS ({gone})
 UPDATE day_totals SET
@@ -93,12 +86,9 @@ def end_open_runs(old_id: str) -> None:
     meters = [(old_id, run.channel) for run in running if not _later_runs(run).exists()]
     for past in recall(meters) if meters else ():
         channel = Channel.recalled(past)
-        account_runs(store_runs(channel.runs.stop(channel.last_ts or 0.0, "lost contact")))
+        store_runs(channel.runs.stop(channel.last_ts or 0.0, "lost contact"))
     for run in running.all():  # behind later ones, since its end was lost, or without any row
-        last = last_contact(run, run.started_at, timezone.now())
-        run.ended_at, run.end = max(last, run.heard_at or last), Run.End.LOST_CONTACT
-        run.save(using=WRITER, update_fields=["ended_at", "end"])
-        _sum_up(old_id, run.channel, set(days_of_run(run)))
+        end_lost(run, timezone.now())
 
 
 def move_rows(where: Stretch) -> Batch:
@@ -122,9 +112,10 @@ def move_runs(where: Stretch) -> Batch:
     lesser = [_lesser(run, same[run.started_at]) for run in runs if run.started_at in same]
     _with_keys(Run, (run.pk for run in lesser)).delete()
     _with_keys(Run, (run.pk for run in runs)).update(device_id=where.new_id)
-    days = {day for run in (*runs, *same.values()) for day in days_of_run(run)}
+    days = {day for run in (*runs, *same.values()) for day in shares(Counted.of(run))}
+    starts_of_days = [bounds(day)[0] for day in days]
     for device_id in (where.old_id, where.new_id):
-        _sum_up(device_id, where.channel, days)
+        account_runs([Spell(device_id, where.channel, at, at) for at in starts_of_days])
     return Batch(len(runs) - len(lesser), len(lesser), starts[-1] if starts else None)
 
 
@@ -168,42 +159,6 @@ def _lesser(theirs: Run, ours: Run) -> Run:
     return ours if both and theirs.counter_wh > ours.counter_wh else theirs
 
 
-def _sum_up(device_id: str, channel: str, days: set[date]) -> None:
-    """Sum up the runs of these days, while the totals are held. account_runs() does the same for a
-    few days; for each month of a channel with 60,000 runs it takes a second."""
-    of_channel = {"device_id": device_id, "channel": channel}
-    sums = {day: RunsOfDay() for day in days}
-    for run in _runs_of(of_channel, days):
-        for day in days_of_run(run):
-            if day in sums:
-                sums[day].add(run, *bounds(day))
-    known = DayTotal.objects.using(WRITER).filter(**of_channel, day__in=days)
-    totals = {total.day: total for total in known}
-    for day, found in sums.items():
-        total = totals.setdefault(day, DayTotal(**of_channel, day=day))
-        total.pk = None
-        total.runs, total.run_s, total.energy_wh, peak_w = found.columns
-        total.peak_w = max(total.peak_w, peak_w)
-    DayTotal.objects.using(WRITER).bulk_create(
-        totals.values(),
-        update_conflicts=True,
-        unique_fields=("device_id", "channel", "day"),
-        update_fields=RUN_COLUMNS,
-    )
-
-
-def _runs_of(of_channel: dict[str, str], days: set[date]) -> list[Run]:
-    """Return the runs of these days, with one that began on an earlier day."""
-    if not days:
-        return []
-    runs = Run.objects.using(WRITER).filter(**of_channel)
-    first, last = moment(bounds(min(days))[0]), moment(bounds(max(days))[1])
-    inside = runs.filter(started_at__gte=first, started_at__lt=last)
-    before = runs.filter(started_at__lt=first)
-    found = [*inside, *before.order_by("-started_at")[:1], *before.filter(ended_at=None)]
-    return list({run.pk: run for run in found}.values())
-
-
 def _days(rows: Sequence[Row]) -> dict[date, tuple[int, int, float]]:
     """Count minutes, filled minutes and the peak of each day, in the order of the days."""
     zone = ZoneInfo(settings.TIME_ZONE)
@@ -219,8 +174,7 @@ def _days(rows: Sequence[Row]) -> dict[date, tuple[int, int, float]]:
 def _lessen(device_id: str, channel: str, rows: Sequence[Row]) -> None:
     records = [(device_id, channel, day, *each[:2]) for day, each in _days(rows).items()]
     if records:
-        columns = f"{DAY}, {MINUTES.rpartition(', ')[0]}"
-        gone, parameters = given(columns, records)
+        gone, parameters = given(GONE, records)
         with connections[WRITER].cursor() as cursor:
             cursor.execute(LESSEN_DAYS.format(gone=gone, greatest=_greatest()), parameters)
 
@@ -228,7 +182,7 @@ def _lessen(device_id: str, channel: str, rows: Sequence[Row]) -> None:
 def _count(device_id: str, channel: str, rows: Sequence[Row]) -> None:
     records = [(device_id, channel, day, *each, 0, 0.0, 0.0) for day, each in _days(rows).items()]
     if records:
-        days, parameters = given(f"{DAY}, {MINUTES}, {RUNS}", records)
+        days, parameters = given(COLUMNS, records)
         with connections[WRITER].cursor() as cursor:
             cursor.execute(COUNT_ROWS.format(days=days, greatest=_greatest()), parameters)
 
