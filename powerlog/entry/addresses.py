@@ -71,12 +71,14 @@ def of_request(request: HttpRequest) -> tuple[str, dict[str, str]]:
 def asking(request: HttpRequest) -> str | None:
     """Whom a failed login counts against, for django-axes. Of IPv6 the first address of a /64.
 
-    A proxy that does not say for whom it asks is itself who fails.
+    Local networks are no exception: one host there has 2^64 addresses as well. A proxy that does
+    not say for whom it asks is itself who fails.
     """
     peer, headers = of_request(request)
     last = _chain(headers)[-1] if settings.BEHIND_PROXY and _forwarded(headers) else ""
     address = last if is_ip(last) else peer
-    return _place(address).partition("/")[0] or (address if is_ip(address) else None)
+    parsed = _parsed(address)
+    return _network(parsed).partition("/")[0] if parsed else None
 
 
 def _forwarded(headers: Mapping[str, str]) -> bool:
@@ -145,8 +147,11 @@ class Tally:
 def _place(address: str) -> str:
     """What counts as one; "" is not counted."""
     parsed = _parsed(address)
-    if parsed is None or _is_local(address):
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+    return "" if parsed is None or _is_local(address) else _network(parsed)
+
+
+def _network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """The /64 of an IPv6 address, without its interface; this machine and IPv4 are themselves."""
+    if address.version == 4 or address.is_loopback:
+        return str(address)
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False))
