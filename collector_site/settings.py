@@ -175,6 +175,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "powerlog.entry.login.guarded",
     "django.middleware.common.CommonMiddleware",
     "powerlog.running.outage.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",
