@@ -1,11 +1,18 @@
-"""The login: under which names it works."""
+"""The login: under which names it works, and one try at a time for each place."""
 
+import threading
 from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+
+from powerlog.entry import login
+from powerlog.entry.login import Turns, guarded
+
+from .servers import until
 
 LOGIN = "/admin/login/"
 REBOUND = {"host": "rebound.example:5000"}
@@ -73,3 +80,72 @@ def test_a_page_that_was_made_to_point_here_locks_nobody_out(
     assert AccessAttempt.objects.count() == 0
     right = WRONG | {"password": "correct horse"}
     assert Client().post(LOGIN, right, REMOTE_ADDR="192.168.1.7").status_code == 302
+
+
+class Checked:
+    """The rest of the way of a request: it stands still until it may go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.places: list[str] = []
+        self.lock = threading.Lock()
+
+    def __call__(self, request: Any) -> HttpResponse:
+        with self.lock:
+            self.places.append(request.META["REMOTE_ADDR"])
+        self.go_on.wait()
+        return HttpResponse("checked")
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
+    monkeypatch.setattr(login, "turns", found := Turns())
+    return found
+
+
+def present(turns: Turns, place: str) -> int:
+    turn = turns._places.get(place)
+    return turn.present if turn else 0
+
+
+def test_the_next_try_of_a_place_begins_when_the_last_one_is_counted(turns: Turns) -> None:
+    checked = Checked()
+    page = guarded(checked)
+
+    def send(address: str, method: str = "post", path: str = LOGIN) -> threading.Thread:
+        request = getattr(RequestFactory(), method)(path, REMOTE_ADDR=address)
+        thread = threading.Thread(target=page, args=[request])
+        thread.start()
+        return thread
+
+    threads = [send("8.8.8.8")]
+    until(lambda: len(checked.places) == 1)
+    threads += [send("8.8.8.8"), send("8.8.8.8")]
+    until(lambda: present(turns, "8.8.8.8") == 3)
+    # Whoever is elsewhere, or only looks, or asks for another page waits for none of them.
+    threads += [send("9.9.9.9"), send("8.8.8.8", "get"), send("8.8.8.8", path="/dashboard/")]
+    until(lambda: len(checked.places) == 4)
+    assert sorted(checked.places) == ["8.8.8.8"] * 3 + ["9.9.9.9"]
+    checked.go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(checked.places) == 6
+    assert len(turns) == 0  # no place is remembered
+
+
+def test_who_comes_while_as_many_wait_as_may_fail_is_sent_away(settings: Any, turns: Turns) -> None:
+    settings.AXES_FAILURE_LIMIT = 1
+    with turns.wait("8.8.8.8", 1):
+        response = Client().post(LOGIN, WRONG, REMOTE_ADDR="8.8.8.8")
+        assert response.status_code == 429
+        assert "This one was not tried" in response.content.decode()
+    assert len(turns) == 0
+
+
+def test_a_try_that_raises_ends_its_turn(turns: Turns) -> None:
+    def fail(request: Any) -> HttpResponse:
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011
+        guarded(fail)(RequestFactory().post(LOGIN))
+    assert len(turns) == 0
