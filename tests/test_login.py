@@ -82,6 +82,14 @@ def test_a_page_that_was_made_to_point_here_locks_nobody_out(
     assert Client().post(LOGIN, right, REMOTE_ADDR="192.168.1.7").status_code == 302
 
 
+@pytest.mark.django_db
+def test_no_site_may_read_that_somebody_is_locked_out() -> None:
+    for _ in range(10):
+        response = Client().post(LOGIN, WRONG, headers={"X-Requested-With": "XMLHttpRequest"})
+    assert response.status_code == 429
+    assert "Access-Control-Allow-Origin" not in response
+
+
 class Checked:
     """The rest of the way of a request: it stands still until it may go on."""
 

@@ -109,3 +109,4 @@ def test_static_files_are_served_with_debug_off(settings: Any, client: Client, p
     response = client.get(f"/static/{path}")
     assert response.status_code == 200
     assert response.getvalue()
+    assert "Access-Control-Allow-Origin" not in response  # other sites have no business with them

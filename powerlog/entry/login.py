@@ -107,3 +107,9 @@ def busy(request: HttpRequest) -> HttpResponse:
     response = render(request, "login_busy.html", status=429)
     response["Retry-After"] = "5"
     return response
+
+
+def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
+    """For django-axes, whose own answer to a script may be read by every site."""
+    known = {"failure_limit": settings.AXES_FAILURE_LIMIT}
+    return render(request, "locked_out.html", known, status=429)
