@@ -157,3 +157,12 @@ def test_a_try_that_raises_ends_its_turn(turns: Turns) -> None:
     with pytest.raises(OSError):  # noqa: PT011
         guarded(fail)(RequestFactory().post(LOGIN))
     assert len(turns) == 0
+
+
+def test_who_waits_for_too_long_is_sent_away(monkeypatch: pytest.MonkeyPatch, turns: Turns) -> None:
+    monkeypatch.setattr(login, "WAIT_S", 0)
+    with turns.wait("8.8.8.8", 10) as first, turns.wait("8.8.8.8", 10) as second:
+        assert (first, second) == (True, False)
+    with turns.wait("8.8.8.8", 10) as later:
+        assert later
+    assert len(turns) == 0

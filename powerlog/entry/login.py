@@ -21,6 +21,8 @@ from django.utils.decorators import sync_only_middleware
 from powerlog.entry.addresses import asking
 from powerlog.entry.own_names import asked_by_own_name, host, name_and_port
 
+WAIT_S = 10.0  # a slow machine hashes for seconds; long before outage.in_time() gives the page up
+
 
 class Turn:
     """Of one place: who holds the lock tries, and the others that are present wait."""
@@ -39,14 +41,18 @@ class Turns:
 
     @contextmanager
     def wait(self, place: str | None, most: int) -> Iterator[bool]:
-        """Wait for the turn of this place. False at once where so many are there already."""
+        """Wait for the turn of this place. False where too many wait already, or for too long."""
         turn = self._enter(place, most)
         if turn is None:
             yield False
             return
         try:
-            with turn.lock:
-                yield True
+            mine = turn.lock.acquire(timeout=WAIT_S)
+            try:
+                yield mine
+            finally:
+                if mine:
+                    turn.lock.release()
         finally:
             self._leave(place, turn)
 
