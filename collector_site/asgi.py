@@ -20,7 +20,7 @@ except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
 from powerlog.asking import asker
-from powerlog.entry import farewell, limits
+from powerlog.entry import farewell, limits, own_names
 from powerlog.entry.admission import admission
 from powerlog.entry.brake import brake
 from powerlog.entry.traffic import traffic
@@ -64,6 +64,7 @@ limits.apply()
 registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 clock_watch.everybody = neighbours.everybody
 connection_created.connect(limit_statements)
+reactor.addSystemEventTrigger("before", "startup", own_names.learn_full_name)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)

@@ -175,6 +175,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "powerlog.entry.login.guarded",
     "django.middleware.common.CommonMiddleware",
     "powerlog.running.outage.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -241,7 +242,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # nor does it grow while somebody goes on
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "powerlog.entry.addresses.asking"
-AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_LOCKOUT_CALLABLE = "powerlog.entry.login.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # a password typed too early is a username
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
@@ -249,6 +250,7 @@ AXES_VERBOSE = False
 STATIC_URL = "static/"
 # Static files come straight from the packages: nothing to collect, with DEBUG off as well.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has to read them
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -11,6 +11,7 @@ from django.utils.decorators import async_only_middleware
 from django.views.decorators.http import require_safe
 
 from powerlog.entry.addresses import is_local, of_request
+from powerlog.entry.own_names import asked_by_own_name
 from powerlog.running import health
 from powerlog.running import metrics as figures
 from powerlog.running.neighbours import neighbours
@@ -21,7 +22,7 @@ async def status(request: HttpRequest) -> HttpResponse:
     """The collector's health as plain text, of all processes on this port; 200 while one lives.
 
     From memory alone, and async, so that it never waits for the database or for a page that does.
-    Strangers learn no more than whether all is well.
+    Strangers learn no more than whether all is well, and so do pages of other sites.
     """
     everybody = neighbours.everybody()
     if may_see_details(request):
@@ -43,7 +44,8 @@ def details(request: HttpRequest) -> HttpResponse:
 async def metrics(request: HttpRequest) -> HttpResponse:
     """The same figures for Prometheus, from memory alone, too."""
     if not may_scrape(request):
-        return HttpResponse("METRICS_TOKEN says who may ask for this.\n", "text/plain", 403)
+        text = "METRICS_TOKEN says who may ask for this, ALLOWED_HOSTS under which name.\n"
+        return HttpResponse(text, "text/plain", 403)
     text = figures.text(neighbours.everybody(), neighbours.expected)
     return HttpResponse(text, content_type=figures.CONTENT_TYPE)
 
@@ -55,16 +57,21 @@ def plain_text(lines: dict[str, object]) -> HttpResponse:
 
 def may_see_details(request: HttpRequest) -> bool:
     who = settings.STATUS_DETAILS
-    return who == "all" or (who == "local" and is_local(*of_request(request)))
+    return who == "all" or (who == "local" and is_at_home(request))
 
 
 def may_scrape(request: HttpRequest) -> bool:
-    """With a token whoever has it, without one whoever is local."""
+    """With a token whoever has it, without one whoever is local and asks by a name of ours."""
     if not settings.METRICS_TOKEN:
-        return is_local(*of_request(request))
+        return is_at_home(request)
     presented = request.headers.get("Authorization", "")
     expected = f"Bearer {settings.METRICS_TOKEN}"
     return compare_digest(presented.encode(), expected.encode())
+
+
+def is_at_home(request: HttpRequest) -> bool:
+    """A local caller, and not a page of the internet that its browser shows."""
+    return is_local(*of_request(request)) and asked_by_own_name(request)
 
 
 @async_only_middleware

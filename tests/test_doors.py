@@ -72,6 +72,7 @@ async def test_a_page_of_another_site_stays_outside(origin: str) -> None:
         ("https://192.168.1.10", "192.168.1.10:443"),
         ("http://LOCALHOST:5000", "localhost:5000"),
         ("http://[fd00::1]:5000", "[fd00::1]:5000"),
+        ("http://pi.local:5000", "pi.local:5000"),
     ],
 )
 def test_a_page_of_this_very_collector_may(origin: str, host: str) -> None:

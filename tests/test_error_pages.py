@@ -30,7 +30,7 @@ def test_a_host_that_is_not_ours_is_not_understood(client: Client, settings: Any
     assert "This was not understood" in response.content.decode()
 
 
-@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500", "503"])
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500", "503", "login_busy"])
 def test_every_error_page_can_do_without_a_request_and_a_database(name: str) -> None:
     # No django_db mark: a query of any kind would fail here.
     page = render_to_string(f"{name}.html")

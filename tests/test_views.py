@@ -86,15 +86,15 @@ def test_a_login_works_behind_tls_where_the_proxy_is_believed(settings: Any) -> 
     assert settings.SECURE_PROXY_SSL_HEADER is None
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     client = Client(enforce_csrf_checks=True)
-    form = client.get("/admin/login/", headers={"host": "collector.example"})
+    told = {"host": "collector.example", "x-forwarded-proto": "https"}
+    form = client.get("/admin/login/", headers=told)
     token = form.cookies["csrftoken"].value
     response = client.post(
         "/admin/login/",
         {"username": "nobody", "password": "x", "csrfmiddlewaretoken": token},
-        headers={
-            "host": "collector.example",
+        headers=told
+        | {
             "origin": "https://collector.example",
-            "x-forwarded-proto": "https",
             "referer": "https://collector.example/admin/login/",
         },
     )
@@ -109,3 +109,4 @@ def test_static_files_are_served_with_debug_off(settings: Any, client: Client, p
     response = client.get(f"/static/{path}")
     assert response.status_code == 200
     assert response.getvalue()
+    assert "Access-Control-Allow-Origin" not in response  # other sites have no business with them

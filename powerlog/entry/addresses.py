@@ -72,7 +72,8 @@ def of_request(request: HttpRequest) -> tuple[str, dict[str, str]]:
 def asking(request: HttpRequest) -> str | None:
     """Whom a failed login counts against, for django-axes. Of IPv6 the first address of a /64.
 
-    A proxy that does not say for whom it asks is itself who fails.
+    Local networks are no exception: one host there has 2^64 addresses as well. A proxy that does
+    not say for whom it asks is itself who fails.
     """
     peer, headers = of_request(request)
     last = _chain(headers)[-1] if settings.BEHIND_PROXY and _forwarded(headers) else ""

@@ -8,15 +8,15 @@ or the one of their firmware's makers.
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.http.request import validate_host
 
-from powerlog.entry.addresses import caller, is_ip, of_socket
+from powerlog.entry.addresses import caller, of_socket
 from powerlog.entry.admission import admission, digest
 from powerlog.entry.gate import Gate
 from powerlog.entry.once import once
+from powerlog.entry.own_names import is_own, name_and_port
 from powerlog.entry.traffic import traffic
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ WRONG_TOKEN = "no token, or a wrong one"
 # What is left of the address behind the doors: no token can turn up in a log or a traceback.
 NOTHING_DIALLED: Scope = {"path": "/ws", "raw_path": b"/ws", "query_string": b"", "url_route": {}}
 SHELLYS_ORIGIN = "https://mongoose-os.com"  # what the WebSocket client in a Shelly sends
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Doors:
@@ -100,27 +99,7 @@ def may_come_from(headers: Mapping[str, str]) -> bool:
 
 
 def _is_this_site(origin: str, host: str) -> bool:
-    """A page of this very collector: the same name and port, and a name that is its own.
-
-    Any name can be made to point at a collector at home (DNS rebinding). Where ALLOWED_HOSTS does
-    not say which are its own only bare addresses count.
-    """
+    """A page of this very collector: the same name and port, and a name that is its own."""
     scheme = origin.partition("://")[0]
-    page, site = _name_and_port(origin), _name_and_port(f"{scheme}://{host}")
-    if page is None or page != site:
-        return False
-    name = page[0]
-    if "*" in settings.ALLOWED_HOSTS:
-        return is_ip(name) or name == "localhost"
-    return validate_host(f"[{name}]" if ":" in name else name, settings.ALLOWED_HOSTS)
-
-
-def _name_and_port(origin: str) -> tuple[str, int] | None:
-    """None where it is no origin of a web page: null, file://, rubbish, or more than an origin."""
-    try:
-        parts = urlsplit(origin)
-        port = parts.port or DEFAULT_PORTS[parts.scheme]
-    except (ValueError, KeyError):
-        return None
-    more = parts.path or parts.query or parts.fragment or parts.username is not None
-    return None if more or not parts.hostname else (parts.hostname, port)
+    page, site = name_and_port(origin), name_and_port(f"{scheme}://{host}")
+    return page is not None and page == site and is_own(page[0])
