@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, connections
 
 from powerlog.running.histogram import Histogram
+from powerlog.running.threads import SteadyThread, reason
 from powerlog.sampler import Due, Past, Sample
 from powerlog.storage.backlog import Backlog
 from powerlog.storage.past import recall
@@ -38,6 +39,7 @@ MAX_WAITING_ROWS = 100_000
 BATCH_ROWS = 2_000
 LINGER_S = 0.5
 HOLD_S = 1.25  # so long a row may be in memory alone
+IDLE_S = 1.0  # where nothing is to be written, a round of the drainer
 TICK_S = 0.25
 RETRY_S = 1.0
 STOP_LIMIT_S = 8.0
@@ -74,7 +76,8 @@ class RowWriter:
         self._linger_s, self._hold_s, self._retry_s = linger_s, hold_s, retry_s
         self.backlog = Backlog(spool, max_waiting)
         self._recalls = Recalls(self.backlog)
-        self._threads: list[threading.Thread] = []
+        self._threads: list[SteadyThread] = []
+        self._began = False  # whether there is a database has been asked
         self._stopping, self._ended = threading.Event(), threading.Event()
         self.written = 0
         self.rejected: Counter[str] = Counter()
@@ -88,11 +91,14 @@ class RowWriter:
         """Write what the spool holds, and from now on what is submitted; submit() does it, too."""
         if self._threads:
             return
+        # Both before the first starts: this is called by every submit().
+        self._threads = [
+            SteadyThread("row-writer", self._write_next, at_end=connections.close_all),
+            SteadyThread("row-keeper", self._keep),
+        ]
         self.backlog.open()
-        for name, job in (("row-writer", self._drain), ("row-keeper", self._keep)):
-            # Daemons, or a database that hangs would keep the process alive; stop() drains them.
-            self._threads.append(threading.Thread(target=job, name=name, daemon=True))
-            self._threads[-1].start()
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, due: Sequence[Due]) -> None:
         """Accept these rows and runs. Never waits, never raises."""
@@ -143,31 +149,28 @@ class RowWriter:
 
     # The drainer: the only one that asks the database, and waits for it however long it takes.
 
-    def _drain(self) -> None:
-        self._write([])  # nothing, to see whether the database is there
-        self.asking_since = None
-        while self._write_next():
-            pass
-        connections.close_all()
-
     def _write_next(self) -> bool:
-        """False: that was all."""
+        """Write a batch, if there is anything to write; False: that was all."""
+        if not self.backlog.wait_for(self._busy, IDLE_S):
+            return True
         batch = self._next_batch()
         if batch is None:
             return False
-        if self._write(batch):
-            self.backlog.finish()
-        self._answer()
-        self.asking_since = None
+        try:
+            if self._write(batch):
+                self.backlog.finish()
+            self._answer()
+        finally:
+            self.asking_since = None
         return True
 
     def _next_batch(self) -> list[Due] | None:
         """Rows in the order of their minutes, then runs in the order in which they were told.
 
-        Empty where nothing waits for a database that is away. None: that was all.
+        Empty where nothing waits for a database that is away, or has not been asked yet. None: that
+        was all.
         """
-        self.backlog.wait_for(self._busy)
-        if self.backlog.untaken < BATCH_ROWS and not self.backlog.spooled:
+        if self._began and self.backlog.untaken < BATCH_ROWS and not self.backlog.spooled:
             # What comes meanwhile shares the statement.
             self.backlog.wait_for(self._hurried, self._linger_s)
         if self._recalls:
@@ -182,8 +185,9 @@ class RowWriter:
         return [*sorted(rows, key=lambda row: row.ts), *runs]
 
     def _busy(self) -> bool:
-        away = self.failing_since is not None
-        return bool(away or self.backlog.untaken or self.backlog.spooled or self._hurried())
+        unknown = self.failing_since is not None or not self._began
+        waits = self.backlog.untaken or self.backlog.spooled or self.backlog.in_hand
+        return bool(unknown or waits or self._hurried())
 
     def _hurried(self) -> bool:
         """A device waits for its past, or the process for its end."""
@@ -194,7 +198,7 @@ class RowWriter:
 
         False if the database does not take it now: it is put back, to be taken again.
         """
-        parts = [batch]
+        parts, self._began = [batch], True
         while parts:
             self.asking_since = time.time()
             try:
@@ -235,13 +239,13 @@ class RowWriter:
 
     def _refuse(self, part: list[Due], exc: Exception) -> None:
         self.rejected[REFUSED] += len(part)
-        logger.error("the database refuses a row, which is lost: %r: %s", part, _line(exc))
+        logger.error("the database refuses a row, which is lost: %r: %s", part, reason(exc))
 
     def _gone(self, exc: Exception) -> None:
         if self.failing_since is None:
             self.failing_since = time.time()
             where = self.backlog.spool.folder if self.backlog.spool else "memory"
-            logger.error("the database takes no rows, they wait in %s: %s", where, _line(exc))
+            logger.error("the database takes no rows, they wait in %s: %s", where, reason(exc))
 
     def _answer(self) -> None:
         """Answer the devices of which nothing waits any more, all with one question.
@@ -266,28 +270,27 @@ class RowWriter:
 
     # The keeper: never asks the database, so that nothing is in memory alone for long.
 
-    def _keep(self) -> None:
-        while not self._ended.wait(TICK_S):
-            self._look_after()
+    def _keep(self) -> bool:
+        if self._ended.wait(TICK_S):
+            return False
+        self._look_after()
+        return True
 
     def _look_after(self) -> None:
+        """What matters most comes first: the rest waits where it raises."""
         asking = self.asking_since
         if asking and time.time() - asking > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
-        self.backlog.note()
         age_s = self.backlog.age_s
         if age_s > self._hold_s or (age_s and self.failing_since is not None):
             self.backlog.save()
+        self.backlog.note()
         self._answer_without_database()
 
     def _answer_without_database(self) -> None:
         """A blink of the database is waited for: what it knows is more."""
         for asked in self._recalls.ready(RECALL_LIMIT_S):
             self._recalls.reply(asked, lambda meter: self.backlog.last(*meter))
-
-
-def _line(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"
 
 
 row_writer = RowWriter(store, recall, Spool(settings.SPOOL_DIR, settings.SPOOL_MAX_ROWS))

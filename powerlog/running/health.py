@@ -12,6 +12,7 @@ import msgspec
 
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running import threads
 from powerlog.storage.upkeep import upkeep
 from powerlog.writer import SLOW_S, row_writer
 
@@ -22,7 +23,8 @@ class Health(msgspec.Struct):
     """How one process is: counts since its start, and Unix times; the names are the writer's.
 
     place is its number among those that share a port. at is when it was so, on the monotonic clock
-    that all processes of a machine have.
+    that all processes of a machine have. threads has the seconds since each of its threads finished
+    a round, stuck those that have not for too long, with the reason.
     """
 
     pid: int
@@ -50,6 +52,8 @@ class Health(msgspec.Struct):
     failing_since: float | None
     last_write_at: float | None
     data: str | None = None
+    threads: dict[str, float] = {}
+    stuck: dict[str, str] = {}
 
 
 def own(place: str = "1") -> Health:
@@ -81,6 +85,8 @@ def own(place: str = "1") -> Health:
         row_writer.failing_since,
         row_writer.last_write_at,
         upkeep.data,
+        threads.ages(),
+        threads.stuck(),
     )
 
 
@@ -88,7 +94,7 @@ def well(all_of_them: Sequence[Health], expected: int = 1) -> bool:
     """Whether all is as it should be, as far as a stranger is told."""
     now = time.time()
     hang = any(each.asking_since and now - each.asking_since > SLOW_S for each in all_of_them)
-    fail = any(each.failing_since or each.spool_fails for each in all_of_them)
+    fail = any(each.failing_since or each.spool_fails or each.stuck for each in all_of_them)
     return len(all_of_them) == expected and not hang and not fail
 
 
@@ -108,6 +114,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
     }
+    if stuck := _stuck(all_of_them, expected):
+        sums["threads"] = stuck
     if data := next(filter(None, (each.data for each in all_of_them)), None):
         sums["data"] = data  # all write into the same database
     if expected == 1:
@@ -118,6 +126,15 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
 
 def _if_any(name: str, count: int) -> dict[str, object]:
     return {name: count} if count else {}
+
+
+def _stuck(all_of_them: Sequence[Health], expected: int) -> str:
+    """The threads that do not get on, and of several processes where."""
+    return "; ".join(
+        f"{name}{f' of process {each.pid}' if expected > 1 else ''}: {why}"
+        for each in all_of_them
+        for name, why in each.stuck.items()
+    )
 
 
 def _one(each: Health) -> str:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from powerlog.core.about import About
 from powerlog.core.channel import Own
 from powerlog.entry.admission import admission, keep, kept, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running.threads import SteadyThread
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
 
@@ -42,12 +43,14 @@ class Registry:
         self._news: dict[str, Facts] = {}  # not yet in the database
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: SteadyThread | None = None
         self._reload_at = self._heard_at = 0.0
 
     def start(self) -> None:
         admission.replace(kept(settings.SPOOL_DIR))
-        self._thread = threading.Thread(target=self._keep, name="registry", daemon=True)
+        # The writer logs that the database is away.
+        away = (OperationalError, InterfaceError)
+        self._thread = SteadyThread("registry", self._keep, at_end=self._keep_last, quiet=away)
         self._thread.start()
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
@@ -91,27 +94,51 @@ class Registry:
             for device_id in gone[:beyond]:
                 del self._news[device_id]
 
-    def _keep(self) -> None:
-        while not self._stopping.wait(TICK_S):
-            self.exchange(time.time())
+    def _keep(self) -> bool:
+        if self._stopping.wait(TICK_S):
+            return False
+        if failure := self.exchange(time.time()):
+            raise failure
+        return True
+
+    def _keep_last(self) -> None:
         self.exchange(time.time())
         connections[WRITER].close()
 
-    def exchange(self, now: float) -> None:
-        """Tell the database what is new, and read what staff have set."""
+    def exchange(self, now: float) -> BaseException | None:
+        """Tell the database what is new, and read what staff have set.
+
+        Return why some of it did not work; all of it is tried again. What fails does not keep the
+        rest from being done, unless the database is away: staff can block a device whatever another
+        device has brought about.
+        """
+        jobs: list[Callable[[float], object]] = [self._store_news, waiting_room.store]
+        if now - self._reload_at >= RELOAD_S:
+            jobs.append(self._reload)
+        failure: BaseException | None = None
+        for job in jobs:
+            try:
+                job(now)
+            except BaseException as exc:  # noqa: BLE001 (the thread raises it)
+                failure = failure or exc
+                connections[WRITER].close()
+                if isinstance(exc, (OperationalError, InterfaceError)):
+                    break
+        return failure
+
+    def _store_news(self, now: float) -> None:
         news = self._take(now)
         try:
             store_facts(news)
-            waiting_room.store(now)
-            if now - self._reload_at >= RELOAD_S:
-                self.own = own_settings()
-                self._reload_doors()
-                self._reload_at = now
-        except (DatabaseError, InterfaceError):
-            # The writer says that the database is away; here all is tried again.
-            connections[WRITER].close()
+        except BaseException:
             with self._lock:
                 self._news = {facts.device_id: facts for facts in news} | self._news
+            raise
+
+    def _reload(self, now: float) -> None:
+        self._reload_doors()
+        self.own = own_settings()
+        self._reload_at = now
 
     def _reload_doors(self) -> None:
         if admission.replace(read()):

@@ -58,7 +58,7 @@ def _store(due: Sequence[Due]) -> int:
         with transaction.atomic(using=WRITER):
             new = sum(store_rows(part) for part in batched(rows, ROWS_AT_ONCE))
             account_runs(store_runs(runs))
-    except Exception:
+    except BaseException:
         # Whatever went wrong, the next attempt begins with a connection that is known to be good.
         connections[WRITER].close()
         raise
