@@ -6,8 +6,9 @@ is. What the database has not taken after HOLD_S, because it is away, slow or ha
 on the disk within two seconds of its reading, and goes in from there, in order, before anything
 newer. What the disk does not take waits in memory, up to MAX_WAITING_ROWS. Beyond that, and
 beyond the bound of the spool, the oldest are given up, counted and logged as an error. A row that
-the database refuses costs itself, not its neighbours. At the end of the process all that was
-accepted is in the database or in the spool, or counted and logged as lost.
+the database refuses costs itself, not its neighbours, and a fault of its tables costs none: see
+storage/delivery.py. At the end of the process all that was accepted is in the database or in the
+spool, or counted and logged as lost.
 
 Two threads: the drainer asks the database, and waits for it as long as it takes; the keeper never
 does, and sees to it that nothing but memory is lost with the process.
@@ -21,30 +22,32 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, connections
+from django.db import connections
 
 from powerlog.running.histogram import Histogram
+from powerlog.running.threads import SteadyThread, reason
 from powerlog.sampler import Due, Past, Sample
 from powerlog.storage.backlog import Backlog
+from powerlog.storage.delivery import Away, Delivery, Proof
 from powerlog.storage.past import recall
 from powerlog.storage.recalls import Meter, Recalls
 from powerlog.storage.spool import Spool
-from powerlog.storage.store import fault, store
+from powerlog.storage.store import fault, prove, store
 
 logger = logging.getLogger(__name__)
 
 # About 25 MB: the minutes of a thousand devices with three busy channels for half an hour.
 MAX_WAITING_ROWS = 100_000
 BATCH_ROWS = 2_000
+MORE_ROWS = 40  # a batch has more than the one before, after one that was too big
 LINGER_S = 0.5
 HOLD_S = 1.25  # so long a row may be in memory alone
+IDLE_S = 1.0  # where nothing is to be written, a round of the drainer
 TICK_S = 0.25
 RETRY_S = 1.0
 STOP_LIMIT_S = 8.0
 RECALL_LIMIT_S = 3.0
 SLOW_S = 10.0  # a statement that takes longer counts as a database that is away
-# What the database says of the row itself; anything else says that it cannot take rows now.
-REFUSALS = (DataError, IntegrityError, ValueError, OverflowError)
 REFUSED = "refused by the database"
 NOBODY: Meter = ("", "")  # asked for when there is nothing to write, to see that there is an answer
 
@@ -64,6 +67,7 @@ class RowWriter:
         store: Callable[[Sequence[Due]], int],
         recall: Callable[[Sequence[tuple[str, str]]], list[Past]] = lambda meters: [],
         spool: Spool | None = None,
+        prove: Proof = lambda due: None,
         *,
         max_waiting: int = MAX_WAITING_ROWS,
         linger_s: float = LINGER_S,
@@ -71,10 +75,13 @@ class RowWriter:
         retry_s: float = RETRY_S,
     ) -> None:
         self._store, self._recall = store, recall
+        self._delivery = Delivery(self._ask, prove)
+        self._at_once, self._too_slow = BATCH_ROWS, False
         self._linger_s, self._hold_s, self._retry_s = linger_s, hold_s, retry_s
         self.backlog = Backlog(spool, max_waiting)
         self._recalls = Recalls(self.backlog)
-        self._threads: list[threading.Thread] = []
+        self._threads: list[SteadyThread] = []
+        self._began = False  # whether there is a database has been asked
         self._stopping, self._ended = threading.Event(), threading.Event()
         self.written = 0
         self.rejected: Counter[str] = Counter()
@@ -88,11 +95,14 @@ class RowWriter:
         """Write what the spool holds, and from now on what is submitted; submit() does it, too."""
         if self._threads:
             return
+        # Both before the first starts: this is called by every submit().
+        self._threads = [
+            SteadyThread("row-writer", self._write_next, at_end=connections.close_all),
+            SteadyThread("row-keeper", self._keep),
+        ]
         self.backlog.open()
-        for name, job in (("row-writer", self._drain), ("row-keeper", self._keep)):
-            # Daemons, or a database that hangs would keep the process alive; stop() drains them.
-            self._threads.append(threading.Thread(target=job, name=name, daemon=True))
-            self._threads[-1].start()
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, due: Sequence[Due]) -> None:
         """Accept these rows and runs. Never waits, never raises."""
@@ -144,38 +154,42 @@ class RowWriter:
 
     # The drainer: the only one that asks the database, and waits for it however long it takes.
 
-    def _drain(self) -> None:
-        self._write([])  # nothing, to see whether the database is there
-        self.asking_since = None
-        while self._write_next():
-            pass
-        connections.close_all()
-
     def _write_next(self) -> bool:
-        """False: that was all."""
+        """Write a batch, if there is anything to write; False: that was all."""
+        if not self.backlog.wait_for(self._busy, IDLE_S):
+            return True
         batch = self._next_batch()
         if batch is None:
             return False
-        if self._write(batch):
-            self.backlog.finish()
-        self._answer()
-        self.asking_since = None
+        try:
+            if self._write(batch):
+                self.backlog.finish()
+            self._answer()
+        finally:
+            self.asking_since = None
         return True
+
+    def _answer(self) -> None:
+        """Also where the database takes no rows: one that is full or read-only knows the past."""
+        try:
+            self._recalls.answer(self._recall)
+        except Exception as exc:  # noqa: BLE001 (asked again, or answered by the keeper)
+            self._gone(exc)
 
     def _next_batch(self) -> list[Due] | None:
         """Rows in the order of their minutes, then runs in the order in which they were told.
 
-        Empty where nothing waits for a database that is away. None: that was all.
+        Empty where nothing waits for a database that is away, or has not been asked yet. None: that
+        was all.
         """
-        self.backlog.wait_for(self._busy)
-        if self.backlog.untaken < BATCH_ROWS and not self.backlog.spooled:
+        if self._began and self.backlog.untaken < self._at_once and not self.backlog.spooled:
             # What comes meanwhile shares the statement.
             self.backlog.wait_for(self._hurried, self._linger_s)
         if self._recalls:
             self._stopping.wait(self._linger_s / 20)  # a fleet that is back asks all at once
         if self._ended.is_set() or (self._stopping.is_set() and not self.backlog.waiting):
             return None
-        due = self.backlog.take(BATCH_ROWS)
+        due = self.backlog.take(self._at_once)
         if not due and self.backlog.spooled:
             self._stopping.wait(self._retry_s)  # the disk does not give it back now
         rows = [each for each in due if isinstance(each, Sample)]
@@ -183,39 +197,48 @@ class RowWriter:
         return [*sorted(rows, key=lambda row: row.ts), *runs]
 
     def _busy(self) -> bool:
-        away = self.failing_since is not None
-        return bool(away or self.backlog.untaken or self.backlog.spooled or self._hurried())
+        unknown = self.failing_since is not None or not self._began
+        waits = self.backlog.untaken or self.backlog.spooled or self.backlog.in_hand
+        return bool(unknown or waits or self._hurried())
 
     def _hurried(self) -> bool:
         """A device waits for its past, or the process for its end."""
         return bool(self._recalls) or self._stopping.is_set()
 
     def _write(self, batch: list[Due]) -> bool:
-        """Write the batch; halving finds a refused row and leaves it out.
+        """Write the batch, without the rows that are refused.
 
         False if the database does not take it now: it is put back, to be taken again.
         """
-        parts = [batch]
-        while parts:
-            self.asking_since = time.time()
-            try:
-                new = self._store(parts[-1]) if parts[-1] else len(self._recall([NOBODY]))
-            except REFUSALS as exc:
-                part = parts.pop()
-                half = len(part) // 2
-                if half:
-                    parts += [part[half:], part[:half]]
+        self._began = True
+        try:
+            for part, outcome in self._delivery.deliver(batch):
+                if isinstance(outcome, int):
+                    self._taken(part, outcome)
                 else:
-                    self._refuse(part, exc)
-            except Exception as exc:  # noqa: BLE001 (whatever it is, the rows must not be lost)
-                self.backlog.put_back([each for part in reversed(parts) for each in part])
-                self._gone(exc)
+                    self._refuse(part, outcome)
+        except Away as away:
+            self.backlog.put_back(away.left)
+            if not self._takes_fewer(away):
+                self._gone(away.why)
                 # At the end of the process `stopping` is set already and would not wait at all.
                 time.sleep(0.1) if self._stopping.is_set() else self._stopping.wait(self._retry_s)
-                return False
-            else:
-                self._taken(parts.pop(), new)
+            return False
+        self._at_once, self._too_slow = min(BATCH_ROWS, self._at_once + MORE_ROWS), False
         return True
+
+    def _ask(self, part: Sequence[Due]) -> int:
+        self.asking_since = time.time()
+        return self._store(part) if part else len(self._recall([NOBODY]))
+
+    def _takes_fewer(self, away: Away) -> bool:
+        """Whether it is worth trying at once with fewer rows. A statement that is too slow twice in
+        a row is a database that is away, and is tried with ever fewer rows all the same."""
+        if not away.timed_out:
+            return False
+        self._at_once = away.part // 2
+        again, self._too_slow = self._too_slow, True
+        return not again
 
     def _taken(self, part: list[Due], new: int) -> None:
         """The database has taken these, of which so many are rows that it did not have."""
@@ -236,60 +259,33 @@ class RowWriter:
 
     def _refuse(self, part: list[Due], exc: Exception) -> None:
         self.rejected[REFUSED] += len(part)
-        logger.error("the database refuses a row, which is lost: %r: %s", part, _line(exc))
+        logger.error("the database refuses a row, which is lost: %r: %s", part, reason(exc))
 
     def _gone(self, exc: Exception) -> None:
         if self.failing_since is None:
             self.failing_since = time.time()
             where = self.backlog.spool.folder if self.backlog.spool else "memory"
-            logger.error("the database takes no rows, they wait in %s: %s", where, _line(exc))
-
-    def _answer(self) -> None:
-        """Answer the devices of which nothing waits any more, all with one question.
-
-        Also where the database takes no rows: one that is full or read-only knows the past.
-        """
-        ready = self._recalls.ready()
-        meters = [meter for asked in ready for meter in asked.meters]
-        try:
-            found = self._recall(meters) if meters else ()
-        except Exception as exc:  # noqa: BLE001 (asked again, or answered by the keeper)
-            self._gone(exc)
-            return
-        known = {(past.row.device_id, past.row.channel): past for past in found}
-        channels: dict[str, dict[Meter, None]] = {}
-        for meter in known:
-            channels.setdefault(meter[0], {})[meter] = None
-        for asked in ready:  # what waits in the spool is newer
-            of_device = channels.get(asked.meters[0][0], {})
-            asked = asked._replace(meters=list(dict.fromkeys([*asked.meters, *of_device])))
-            self._recalls.reply(asked, lambda meter: self.backlog.past(*meter, known.get(meter)))
+            logger.error("the database takes no rows, they wait in %s: %s", where, reason(exc))
 
     # The keeper: never asks the database, so that nothing is in memory alone for long.
 
-    def _keep(self) -> None:
-        while not self._ended.wait(TICK_S):
-            self._look_after()
+    def _keep(self) -> bool:
+        if self._ended.wait(TICK_S):
+            return False
+        self._look_after()
+        return True
 
     def _look_after(self) -> None:
+        """What matters most comes first: the rest waits where it raises."""
         asking = self.asking_since
         if asking and time.time() - asking > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
-        self.backlog.note()
         age_s = self.backlog.age_s
         if age_s > self._hold_s or (age_s and self.failing_since is not None):
             self.backlog.save()
-        self._answer_without_database()
-
-    def _answer_without_database(self) -> None:
-        """A blink of the database is waited for: what it knows is more."""
-        for asked in self._recalls.ready(RECALL_LIMIT_S):
-            self._recalls.reply(asked, lambda meter: self.backlog.last(*meter))
+        self.backlog.note()
+        self._recalls.answer_without_database(RECALL_LIMIT_S)
 
 
-def _line(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"
-
-
-row_writer = RowWriter(store, recall, Spool(settings.SPOOL_DIR, settings.SPOOL_MAX_ROWS))
+row_writer = RowWriter(store, recall, Spool(settings.SPOOL_DIR, settings.SPOOL_MAX_ROWS), prove)
 atexit.register(row_writer.stop)  # with Daphne it is stopped earlier, see collector_site/asgi.py

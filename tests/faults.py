@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from threading import Event
 from uuid import uuid4
@@ -135,6 +136,24 @@ def limit_files(server: Server, size: int = SMALL_BYTES) -> None:
     """No file of this process grows beyond so many bytes: a full disk without being root."""
     _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@contextmanager
+def few_open_files(server: Server) -> Iterator[Callable[[], None]]:
+    """This process can open hardly anything. Whenever it is called, one file more and no second: a
+    connection to PostgreSQL takes a socket, and then something to wait for it with."""
+    pid, kind = server.process.pid, resource.RLIMIT_NOFILE
+    soft, hard = resource.prlimit(pid, kind)
+
+    def one_more() -> None:
+        taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+        first_free = next(number for number in count() if number not in taken)
+        resource.prlimit(pid, kind, (first_free + 1, hard))
+
+    try:
+        yield one_more
+    finally:
+        resource.prlimit(pid, kind, (soft, hard))
 
 
 @contextmanager

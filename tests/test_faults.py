@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from .crowd import Crowd, written
+from .crowd import Crowd, Teller, written
 from .databases import set_up
 from .faults import (
     Fault,
+    cut_connections,
     cut_off,
+    few_open_files,
     frozen,
     limit_files,
     locked,
@@ -25,7 +30,7 @@ from .faults import (
     write_locked,
 )
 from .postgres import Postgres
-from .servers import Server, daphne, running, serve, until
+from .servers import PATIENCE_S, Server, daphne, running, serve, until
 
 BACK_WITHIN_S = 15
 SPOOLED_WITHIN_S = 2.0
@@ -196,3 +201,33 @@ def test_every_row_arrives_although_somebody_else_writes_into_the_sqlite_databas
             crowd.more(10)
         arrives(crowd, server)
         assert "Traceback" not in server.output
+
+
+def test_a_process_that_could_open_hardly_anything_goes_on_when_it_can(
+    postgres: Postgres, url: str, tmp_path: Path
+) -> None:
+    with (
+        running(serve(url, tmp_path)) as server,
+        connect(server.socket, compression=None, open_timeout=20) as socket,
+    ):
+        teller = Teller(1, socket)
+        teller.tell(0)
+        until(lambda: server.status()["rows written"] == "3")
+        until(server.devices)
+        with few_open_files(server) as one_more:
+            for _ in range(32):  # in so long the registry turns to the database at least once
+                teller.tell(0)
+                one_more()
+                cut_connections(postgres, url)
+                time.sleep(0.2)
+        rows = teller.tell(1)
+        until(lambda: set(rows) < set(written(server)))
+        with psycopg.connect(url) as staff:
+            staff.execute("UPDATE devices SET admission = 'blocked'")
+        with pytest.raises(ConnectionClosed) as closed:
+            until(lambda: socket.recv(PATIENCE_S) and False)
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 4003
+        assert "threads" not in server.status()
+        assert "Traceback" not in server.output
+        assert server.stop() == 0

@@ -101,3 +101,4 @@ def test_a_stranger_is_told_whether_all_is_well() -> None:
     assert not well([good, process(2, failing_since=NOW - 1)], 2)
     assert not well([good, process(2, asking_since=NOW - 11)], 2)
     assert not well([good, process(2, spool_fails=True)], 2)
+    assert not well([good, process(2, stuck={"registry": "no round for 75 s"})], 2)

@@ -45,6 +45,7 @@ def test_every_figure_of_every_process_is_there_once() -> None:
         spooled=7,
         spooled_since=NOW - 60,
         failing_since=NOW - 90,
+        threads={"registry": 75.5},
     )
     told = samples(metrics.text([one, process(2, devices=1)], 3))
     for name, value in {
@@ -62,6 +63,7 @@ def test_every_figure_of_every_process_is_there_once() -> None:
         ("rows_spooled_age_seconds", "1"): 60,
         ("rows_spooled_age_seconds", "2"): 0,
         ("database_away_seconds", "1"): 90,
+        ("thread_round_age_seconds", "1", "registry"): 75.5,
     }.items():
         assert told[name] == value, name
 

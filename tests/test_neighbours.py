@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog.running import health, neighbours
+from powerlog.running import health, neighbours, threads
 from powerlog.running.neighbours import TELL_S, Neighbours
 
 from .servers import until
@@ -53,17 +53,39 @@ def test_what_was_told_long_ago_does_not_count(tmp_path: Path, clock: SimpleName
 
 
 def test_a_folder_that_takes_nothing_is_one_error_and_no_more(
-    tmp_path: Path, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one, folder = Neighbours(), tmp_path / "folder"
-    for _ in range(2):
-        one.exchange(folder / "1")
+    monkeypatch.setattr(threads, "RETRY_S", 0.01)
+    monkeypatch.setattr(neighbours, "TELL_S", 0.01)
+    one, folder, file = Neighbours(), tmp_path / "folder", tmp_path / "folder" / "1"
+    one.meet(file, 2)
+    until(lambda: caplog.messages)
     folder.mkdir()
-    one.exchange(folder / "1")
-    shutil.rmtree(folder)
-    one.exchange(folder / "1")
-    assert len(caplog.messages) == 2
-    assert "the other processes do not hear of this one" in caplog.messages[0]
+    until(file.exists)
+    shutil.rmtree(folder, ignore_errors=True)
+    one.leave(file)
+    assert {line.partition(" '")[0] for line in caplog.messages} == {
+        "the thread neighbours has failed, it is tried again: "
+        "FileNotFoundError: [Errno 2] No such file or directory:"
+    }
+    assert len(caplog.messages) <= 2
+
+
+def test_one_that_tells_rubbish_does_not_count(tmp_path: Path, clock: SimpleNamespace) -> None:
+    exchange(clock, tmp_path / "1")
+    (tmp_path / "2").write_bytes(b'{"pid": "of another version"}')
+    assert exchange(clock, tmp_path / "3") == [1]
+
+
+def test_what_others_told_does_not_count_for_ever_where_nobody_listens(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    exchange(clock, tmp_path / "1")
+    two = Neighbours()
+    two.exchange(tmp_path / "2")
+    assert len(two.everybody()) == 2
+    clock.now += 6
+    assert len(two.everybody()) == 1
 
 
 def test_who_leaves_last_takes_the_folder_along(tmp_path: Path) -> None:

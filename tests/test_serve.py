@@ -95,7 +95,8 @@ def test_it_tries_until_the_database_is_there_whoever_else_sets_it_up(
     quicker = ProgrammingError("relation exists"), IntegrityError("admin exists")
     gone = OperationalError("server closed the connection"), InterfaceError("it is closed")
     monkeypatch.setattr(command, "set_up", in_turn(*quicker, *gone, None))
-    command.keep_trying()
+    while command.try_again():
+        pass
     assert len(caplog.records) == 4
 
 
@@ -105,7 +106,8 @@ def test_what_no_waiting_cures_is_one_line_and_the_server_goes_on(
     command = Command()
     somebody_else = CommandError("the name admin belongs to somebody else")
     monkeypatch.setattr(command, "set_up", in_turn(somebody_else))
-    command.keep_trying()
+    while command.try_again():
+        pass
     assert caplog.messages == [f"the database cannot be set up: {somebody_else}"]
 
 

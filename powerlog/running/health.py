@@ -12,6 +12,7 @@ import msgspec
 
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running import threads
 from powerlog.running.clocks import Clocks, clock_watch, fault, total
 from powerlog.storage.upkeep import upkeep
 from powerlog.writer import SLOW_S, row_writer
@@ -23,7 +24,8 @@ class Health(msgspec.Struct):
     """How one process is: counts since its start, and Unix times; the names are the writer's.
 
     place is its number among those that share a port. at is when it was so, on the monotonic clock
-    that all processes of a machine have.
+    that all processes of a machine have. threads has the seconds since each of its threads finished
+    a round, stuck those that have not for too long, with the reason.
     """
 
     pid: int
@@ -54,6 +56,8 @@ class Health(msgspec.Struct):
     data: str | None = None
     not_utf8: int = 0
     clocks: Clocks = Clocks()
+    threads: dict[str, float] = {}
+    stuck: dict[str, str] = {}
 
 
 def own(place: str = "1") -> Health:
@@ -88,6 +92,8 @@ def own(place: str = "1") -> Health:
         upkeep.data,
         traffic.not_utf8,
         clock_watch.seen,
+        threads.ages(),
+        threads.stuck(),
     )
 
 
@@ -95,7 +101,7 @@ def well(all_of_them: Sequence[Health], expected: int = 1) -> bool:
     """Whether all is as it should be, as far as a stranger is told."""
     now = time.time()
     hang = any(each.asking_since and now - each.asking_since > SLOW_S for each in all_of_them)
-    fail = any(each.failing_since or each.spool_fails for each in all_of_them)
+    fail = any(each.failing_since or each.spool_fails or each.stuck for each in all_of_them)
     return len(all_of_them) == expected and not hang and not fail
 
 
@@ -118,6 +124,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "last write": _last_write(all_of_them),
         **_if_any("clocks", fault(total([each.clocks for each in all_of_them])).text),
     }
+    if stuck := _stuck(all_of_them, expected):
+        sums["threads"] = stuck
     if data := next(filter(None, (each.data for each in all_of_them)), None):
         sums["data"] = data  # all write into the same database
     if expected == 1:
@@ -128,6 +136,15 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
 
 def _if_any(name: str, found: int | str) -> dict[str, object]:
     return {name: found} if found else {}
+
+
+def _stuck(all_of_them: Sequence[Health], expected: int) -> str:
+    """The threads that do not get on, and of several processes where."""
+    return "; ".join(
+        f"{name}{f' of process {each.pid}' if expected > 1 else ''}: {why}"
+        for each in all_of_them
+        for name, why in each.stuck.items()
+    )
 
 
 def _one(each: Health) -> str:

@@ -57,6 +57,15 @@ class Figures:
                 since = getattr(each, field)
                 family.add_metric([each.place], max(0.0, time() - since) if since else 0.0)
             yield family
+        yield self._threads()
+
+    def _threads(self) -> Metric:
+        text = "Seconds since the thread has finished a round."
+        family = self._family(GaugeMetricFamily, "thread_round_age_seconds", text, "thread")
+        for each in self.everybody:
+            for name, age_s in each.threads.items():
+                family.add_metric([each.place, name], age_s)
+        return family
 
     def _clocks(self) -> Metric:
         text = "Devices by their clocks: within CLOCK_TOLERANCE_S of this machine's, or refused."

@@ -5,7 +5,6 @@ them, and reads those of the others, in a thread; what it knows of them is a sec
 file of a process that has died is removed by who started it.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -16,11 +15,11 @@ import msgspec
 
 from powerlog.running import health
 from powerlog.running.health import Health
-
-logger = logging.getLogger(__name__)
+from powerlog.running.threads import SteadyThread
 
 TELL_S = 0.5
 SILENT_S = 5.0  # a process that has not told anything for so long does not count: it is stuck
+LEAVE_LIMIT_S = 2.0
 
 _decode = msgspec.json.Decoder(Health).decode
 
@@ -36,52 +35,50 @@ class Neighbours:
         self.expected = 1
         self.place = "1"
         self._left = threading.Event()
-        self._fails = False
 
     def meet(self, own: Path, expected: int) -> None:
         """Tell them how we are, in this file, and listen to them, from now on."""
         self.expected, self.place = expected, own.name
-        self._thread = threading.Thread(target=self._meet, args=[own], daemon=True)
+        self._thread = SteadyThread("neighbours", lambda: self._meet(own))
         self._thread.start()
 
     def everybody(self) -> list[Health]:
         """How this process is, and the others, in the order of their ids."""
-        return sorted([health.own(self.place), *self.others], key=lambda each: each.pid)
+        others = filter(_counts, self.others)  # also where the thread has not looked for long
+        return sorted([health.own(self.place), *others], key=lambda each: each.pid)
 
     def leave(self, own: Path) -> None:
         """Tell no more. Who leaves last takes the folder along."""
         self._left.set()
-        self._thread.join()
+        self._thread.join(LEAVE_LIMIT_S)
         with suppress(OSError):
             own.unlink(missing_ok=True)
             own.parent.rmdir()
 
-    def _meet(self, own: Path) -> None:
-        while not self._left.is_set():
-            self.exchange(own)
-            self._left.wait(TELL_S)
+    def _meet(self, own: Path) -> bool:
+        self.exchange(own)
+        return not self._left.wait(TELL_S)
 
     def exchange(self, own: Path) -> None:
+        """Tell the others, and listen to them. Raises OSError."""
         new = own.with_suffix(".new")
-        try:
-            new.write_bytes(msgspec.json.encode(health.own(self.place)))
-            new.replace(own)  # so that nobody reads half of it
-            self.others = list(_told(own))
-            self._fails = False
-        except OSError as exc:
-            if not self._fails:
-                logger.error("the other processes do not hear of this one: %s", exc)
-            self._fails = True
+        new.write_bytes(msgspec.json.encode(health.own(self.place)))
+        new.replace(own)  # so that nobody reads half of it
+        self.others = list(_told(own))
 
 
 def _told(own: Path) -> Iterator[Health]:
     for path in own.parent.iterdir():
-        # One that has died meanwhile is no error.
-        with suppress(FileNotFoundError):
+        # One that has died meanwhile is no error, and one that tells rubbish does not count.
+        with suppress(FileNotFoundError, msgspec.MsgspecError):
             if path != own and not path.suffix:
                 told = _decode(path.read_bytes())
-                if time.monotonic() - told.at < SILENT_S:
+                if _counts(told):
                     yield told
+
+
+def _counts(told: Health) -> bool:
+    return time.monotonic() - told.at < SILENT_S
 
 
 neighbours = Neighbours()

@@ -6,20 +6,23 @@ It is started, watched and stopped by powerlog/running/processes.py.
 import logging
 import logging.config
 import os
+import select
 import signal
 import socket
-import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
 from twisted.internet import tcp
 
 from powerlog.running.neighbours import neighbours
+from powerlog.running.threads import SteadyThread
 
 logger = logging.getLogger(__name__)
 
 END_LIMIT_S = 10.0
+LOOK_S = 1.0  # a round of what watches the parent
 
 
 class SharedPort(tcp.Port):
@@ -43,7 +46,7 @@ def prepare(place: Path, processes: int) -> None:
     tell_apart(place.name)
     tcp.Port = SharedPort  # here Twisted looks for it, whatever Daphne asks for
     neighbours.meet(place, processes)
-    threading.Thread(target=end_with_parent, args=[place], daemon=True).start()
+    SteadyThread("parent", lambda: end_with_parent(place)).start()
 
 
 def tell_apart(name: str) -> None:
@@ -53,16 +56,18 @@ def tell_apart(name: str) -> None:
     logging.config.dictConfig(settings.LOGGING)  # and once more when asgi.py sets Django up
 
 
-def end_with_parent(place: Path) -> None:
-    """Nobody would ever stop a process whose parent was killed.
+def end_with_parent(place: Path) -> bool:
+    """End this process if its parent has ended. Nothing else would ever stop it.
 
     The parent holds the other end of our standard input, and says nothing there: it reads as ended
     when the parent has, on every Unix and however that came about.
     """
-    while os.read(0, 1024):
-        pass
+    readable, _, _ = select.select([0], [], [], LOOK_S)
+    if not readable or os.read(0, 1024):
+        return True
     logger.error("stopping: the process that started this one has died")
-    neighbours.leave(place)
+    with suppress(Exception):
+        neighbours.leave(place)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(END_LIMIT_S)
     os._exit(1)

@@ -53,6 +53,11 @@ class Backlog:
         return len(self._queue)
 
     @property
+    def in_hand(self) -> int:
+        """Taken; between two batches, what a round that failed has left there."""
+        return len(self._hand)
+
+    @property
     def spooled(self) -> int:
         return self.spool.depth if self.spool else 0
 
@@ -100,19 +105,22 @@ class Backlog:
             if first:  # who lingers for more is not to be woken by each
                 self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], object], limit_s: float | None = None) -> None:
-        """Until it is true. It is looked at whenever something comes, goes, or awake() is called;
-        it must not wait itself."""
+    def wait_for(self, condition: Callable[[], object], limit_s: float | None = None) -> bool:
+        """Wait until it is true, and return whether it is. It is looked at whenever something
+        comes, goes, or awake() is called; it must not wait itself."""
         with self._changed:
-            self._changed.wait_for(condition, limit_s)
+            return bool(self._changed.wait_for(condition, limit_s))
 
     def awake(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
     def take(self, limit: int) -> Sequence[Due]:
-        """The oldest of all, to be finished or put back before the next are taken."""
+        """The oldest of all, to be finished or put back. What is neither when the next are taken
+        was in hand when something unforeseen happened: it comes out again."""
         with self._disk:
+            with self._changed:
+                self._return(self._hand)
             head = self.spool.head(limit) if self.spool and self.spooled else None
             with self._changed:
                 if head and head.file:
@@ -135,10 +143,7 @@ class Backlog:
     def put_back(self, left: Sequence[Due]) -> None:
         """Of what is in hand these, the last of it, are not in the database."""
         with self._disk, self._changed:
-            if not self._head:  # else it is in the spool still
-                self._queue.extendleft(reversed(left))
-                self.done -= len(left)
-            self._empty_hand()
+            self._return(left)
 
     def save(self) -> None:
         """All that is in memory alone goes to the disk, what is in hand first."""
@@ -166,9 +171,15 @@ class Backlog:
         with self._noting:
             with self._changed:
                 noted, self._noted = self._noted, {}
-            if noted and self._last and not self._last.note(noted.values()):
-                with self._changed:
-                    self._noted = noted | self._noted
+            if not (noted and self._last):
+                return
+            taken = False
+            try:
+                taken = self._last.note(noted.values())
+            finally:
+                if not taken:
+                    with self._changed:
+                        self._noted = noted | self._noted
 
     def last(self, device_id: str, channel: str) -> Past | None:
         """How the channel stood last, as far as this machine knows it without the database."""
@@ -196,6 +207,12 @@ class Backlog:
             self.spool.close()
             self._disk.release()
 
+    def _return(self, left: Sequence[Due]) -> None:
+        if not self._head:  # else it is in the spool still
+            self._queue.extendleft(reversed(left))
+            self.done -= len(left)
+        self._empty_hand()
+
     def _empty_hand(self) -> None:
         if not self._head:
             self.done += len(self._hand)
@@ -208,7 +225,7 @@ class Backlog:
             self._queue.clear()
         try:
             spool.append(due)
-        except SpoolError:
+        except BaseException:
             with self._changed:
                 self._queue.extendleft(reversed(due))
             raise

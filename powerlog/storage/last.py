@@ -101,13 +101,17 @@ class LastKnown:
             "WHERE device_id = ? AND channel = ? AND told_at > ?"
         )
         wanted = (device_id, channel, time.time() - KEPT_S)
-        for path in self._path.parent.glob("last-*.sqlite3"):
+        try:
+            paths = list(self._path.parent.glob("last-*.sqlite3"))
+        except OSError as exc:  # too many open files, say
+            return self._complain(exc)
+        for path in paths:
             try:
                 if path not in self._readers:
                     uri = f"{path.absolute().as_uri()}?mode=ro"
                     self._readers[path] = sqlite3.connect(uri, uri=True, check_same_thread=False)
                 yield from self._readers[path].execute(query, wanted).fetchall()
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, OSError) as exc:
                 self._complain(exc)
 
     def _opened(self) -> sqlite3.Connection:

@@ -78,6 +78,27 @@ class Recalls:
                 if (each.accepted <= done if age_s is None else each.at <= before)
             ]
 
+    def answer(self, recall: Callable[[Sequence[Meter]], Sequence[Past]]) -> None:
+        """Answer the devices of which nothing waits any more, all with one question. Raises what
+        recall does."""
+        ready = self.ready()
+        meters = [meter for asked in ready for meter in asked.meters]
+        found = recall(meters) if meters else ()
+        known = {(past.row.device_id, past.row.channel): past for past in found}
+        channels: dict[str, dict[Meter, None]] = {}
+        for meter in known:
+            channels.setdefault(meter[0], {})[meter] = None
+        for asked in ready:  # what waits in the spool is newer
+            of_device = channels.get(asked.meters[0][0], {})
+            asked = asked._replace(meters=list(dict.fromkeys([*asked.meters, *of_device])))
+            self.reply(asked, lambda meter: self._backlog.past(*meter, known.get(meter)))
+
+    def answer_without_database(self, age_s: float) -> None:
+        """Answer those that are at least so old with what this machine knows. A blink of the
+        database is waited for: what it knows is more."""
+        for asked in self.ready(age_s):
+            self.reply(asked, lambda meter: self._backlog.last(*meter))
+
     def reply(self, asked: Recall, past: Callable[[Meter], Past | None]) -> None:
         """Answer with what is known of each channel, unless somebody was faster."""
         if self._claims(asked) and asked.answer.set_running_or_notify_cancel():

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from powerlog.core.about import About
 from powerlog.core.channel import Own
@@ -21,6 +21,7 @@ from powerlog.core.frame import Frame
 from powerlog.entry.admission import admission, keep, kept, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
+from powerlog.running.threads import SteadyThread
 from powerlog.sampler import Sampler
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
@@ -49,14 +50,16 @@ class Registry:
         self._storing: dict[str, Facts] = {}  # on their way into it
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: SteadyThread | None = None
         self._reload_at = self._heard_at = self._kept_at = 0.0
         self._files = SeenFiles(settings.SPOOL_DIR)
 
     def start(self) -> None:
         admission.replace(kept(settings.SPOOL_DIR))
-        self._news = self._files.left()
-        self._thread = threading.Thread(target=self._keep, name="registry", daemon=True)
+        self._news = self._files.left() | self._news
+        # The writer logs that the database is away.
+        away = (OperationalError, InterfaceError)
+        self._thread = SteadyThread("registry", self._keep, at_end=self._keep_last, quiet=away)
         self._thread.start()
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
@@ -122,43 +125,67 @@ class Registry:
             for device_id in gone[:beyond]:
                 del self._news[device_id]
 
-    def _keep(self) -> None:
-        while not self._stopping.wait(TICK_S):
-            self._exchange_or_keep(time.time())
+    def _keep(self) -> bool:
+        if self._stopping.wait(TICK_S):
+            return False
+        if failure := self._exchange_or_keep(time.time()):
+            raise failure
+        return True
+
+    def _keep_last(self) -> None:
         self._kept_at = 0.0
         self._exchange_or_keep(time.time())
         connections[WRITER].close()
 
-    def _exchange_or_keep(self, now: float) -> None:
-        if self.exchange(now):
+    def _exchange_or_keep(self, now: float) -> BaseException | None:
+        failure = self.exchange(now)
+        if failure is None:
             self._files.forget()
         elif not 0 <= now - self._kept_at < KEPT_S:
             self._kept_at = now
             self._files.keep(self._unstored())
+        return failure
 
     def _unstored(self) -> list[Facts]:
         with self._lock:
             return list((self._here | self._storing | self._news).values())
 
-    def exchange(self, now: float) -> bool:
-        """Tell the database what is new, and read what staff have set. False if it is away."""
+    def exchange(self, now: float) -> BaseException | None:
+        """Tell the database what is new, and read what staff have set.
+
+        Return why some of it did not work; all of it is tried again. What fails does not keep the
+        rest from being done, unless the database is away: staff can block a device whatever another
+        device has brought about.
+        """
+        jobs: list[Callable[[float], object]] = [self._store_news, waiting_room.store]
+        if now - self._reload_at >= RELOAD_S:
+            jobs.append(self._reload)
+        failure: BaseException | None = None
+        for job in jobs:
+            try:
+                job(now)
+            except BaseException as exc:  # noqa: BLE001 (the thread raises it)
+                failure = failure or exc
+                connections[WRITER].close()
+                if isinstance(exc, (OperationalError, InterfaceError)):
+                    break
+        return failure
+
+    def _store_news(self, now: float) -> None:
         news = self._take(now)
         try:
             store_facts(news)
-            waiting_room.store(now)
-            if now - self._reload_at >= RELOAD_S:
-                self.own = own_settings()
-                self._reload_doors()
-                self._reload_at = now
-        except (DatabaseError, InterfaceError):
-            # The writer says that the database is away; here all is tried again.
-            connections[WRITER].close()
+        except BaseException:
             with self._lock:
                 self._news, self._storing = self._storing | self._news, {}
-            return False
+            raise
         with self._lock:
             self._storing = {}
-        return True
+
+    def _reload(self, now: float) -> None:
+        self._reload_doors()
+        self.own = own_settings()
+        self._reload_at = now
 
     def _reload_doors(self) -> None:
         if admission.replace(read()):

@@ -8,6 +8,7 @@ more once a day, after midnight, and at any other time there is nothing to do.
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
+from powerlog.running.threads import SteadyThread, reason
 from powerlog.storage.data_size import measured
 from powerlog.storage.retention import old, prune
 from powerlog.storage.store import WRITER
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 600.0
 LOOK_AGAIN_S = 10.0  # when the database was away, or not set up yet
+TICK_S = 1.0
 PRUNING = 20_261_124  # names the lock in PostgreSQL: any number, but the same in every process
 
 
@@ -33,12 +36,13 @@ class Upkeep:
     def __init__(self) -> None:
         self.data: str | None = None
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: SteadyThread | None = None
+        self._look_at = 0.0  # on the monotonic clock
         self._told: set[str] = set()
 
     def start(self) -> None:
         if not self._thread:
-            self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
+            self._thread = SteadyThread("upkeep", self._work)
             self._thread.start()
 
     def stop(self) -> None:
@@ -46,9 +50,12 @@ class Upkeep:
         the process, which loses nothing by it."""
         self._stopping.set()
 
-    def _work(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(LOOK_S if self.look() else LOOK_AGAIN_S)
+    def _work(self) -> bool:
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_AGAIN_S
+            if self.look():
+                self._look_at = now + LOOK_S
+        return not self._stopping.wait(TICK_S)
 
     def look(self) -> bool:
         """Do what is due; False: it has to be tried again."""
@@ -73,6 +80,8 @@ class Upkeep:
         with _alone() as alone:
             for rows in prune(found, self._stopping.wait) if alone else ():
                 deleted += rows
+                if self._thread:
+                    self._thread.beat()  # years of minutes take an hour
                 if self._stopping.is_set():
                     break
         if deleted:
@@ -80,10 +89,9 @@ class Upkeep:
             logger.info("%d minute rows from before %s deleted (KEEP_DAYS)", deleted, before)
 
     def _tell_once(self, exc: Exception) -> None:
-        reason = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
-        if reason not in self._told:
-            self._told.add(reason)
-            logger.error("old minute rows are not deleted, the data is not measured: %s", reason)
+        if (why := reason(exc)) not in self._told:
+            self._told.add(why)
+            logger.error("old minute rows are not deleted, the data is not measured: %s", why)
 
 
 @contextmanager

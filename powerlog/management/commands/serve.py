@@ -4,7 +4,6 @@ import logging
 import secrets
 import socket
 import sys
-import threading
 import time
 from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
@@ -21,6 +20,7 @@ from django.urls import reverse
 
 from collector_site.event_loop import Server
 from powerlog.running.processes import run_all
+from powerlog.running.threads import SteadyThread
 from powerlog.running.worker import prepare
 from powerlog.storage import rebuild
 from powerlog.storage.batches import WRITER
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"--processes is {processes}, but must be 1 or more.")
         refuse_unless_free(host, port)
         if not self.try_to_set_up():
-            threading.Thread(target=self.keep_trying, name="set-up", daemon=True).start()
+            SteadyThread("set-up", self.try_again).start()
         self.say_where(lan_address() if host in ("0.0.0.0", "::") else host, port)
         if processes > 1 and connections[WRITER].vendor == "sqlite":
             self.stdout.write("SQLite is written by one process at a time; PostgreSQL by several.")
@@ -70,14 +70,18 @@ class Command(BaseCommand):
         else:
             run(host, port)
 
-    def keep_trying(self) -> None:
-        """Set the database up as soon as it is there; the server runs meanwhile."""
+    def try_again(self) -> bool:
+        """Set the database up if it is there by now; the server runs meanwhile. False: it is set
+        up, or never will be."""
         try:
-            while not self.try_to_set_up():
-                time.sleep(RETRY_S)
+            if self.try_to_set_up():
+                return False
         except (CommandError, DatabaseError) as exc:
             # Too late to refuse the start; and what is wrong here no waiting will cure.
             logger.error("the database cannot be set up: %s", one_line(exc))
+            return False
+        time.sleep(RETRY_S)
+        return True
 
     def try_to_set_up(self) -> bool:
         """False while the database is away, which is logged once for each reason.
