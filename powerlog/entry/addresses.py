@@ -8,6 +8,7 @@ last entry of X-Forwarded-For, which the proxy wrote itself; all before it is th
 import ipaddress
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -112,3 +113,9 @@ def _place(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+@lru_cache(4096)  # asked for with each row
+def origin(address: str) -> str:
+    """Whose share it is that comes from there: what counts as one, and each local address."""
+    return _place(address) or address
