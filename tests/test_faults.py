@@ -231,3 +231,29 @@ def test_a_process_that_could_open_hardly_anything_goes_on_when_it_can(
         assert "threads" not in server.status()
         assert "Traceback" not in server.output
         assert server.stop() == 0
+
+
+def test_what_waits_for_one_database_never_goes_into_another(
+    postgres: Postgres,
+    url: str,
+    ready_sqlite: Callable[[Path], str],
+    crowd: Crowd,
+    tmp_path: Path,
+) -> None:
+    """Production is killed while its database is away, then a test is started in the checkout."""
+    with ExitStack() as outage:
+        with running(serve(url, tmp_path)) as production:
+            with crowd.talking(production):
+                outage.enter_context(stopped(postgres, url))
+                crowd.more(10)
+            time.sleep(SPOOLED_WITHIN_S)
+            production.stop(signal.SIGKILL)
+        with running(serve(ready_sqlite(tmp_path), tmp_path)) as test:
+            until(lambda: "is used by a collector with another database as well" in test.output)
+            assert not spools(test)
+            assert test.stop() == 0
+            assert test.rows() == []
+        outage.close()
+        with running(serve(url, tmp_path)) as again:
+            arrives(crowd, again)
+            assert again.stop() == 0

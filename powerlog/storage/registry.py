@@ -15,12 +15,13 @@ from django.db import InterfaceError, OperationalError, connections
 
 from powerlog.core.about import About
 from powerlog.core.channel import Own
-from powerlog.entry.admission import admission, keep, kept, read
+from powerlog.entry.admission import admission, keep, kept, place, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.threads import SteadyThread
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
+from powerlog.storage.private_file import fingerprint
 
 TICK_S = 1.0
 RELOAD_S = 10.0
@@ -28,6 +29,7 @@ HEARD_S = 5.0  # so often it is told when a device was heard ...
 HEARD_A_SECOND = 500  # ... where that comes to no more than so many
 MAX_GONE = 20_000
 STOP_LIMIT_S = 2.0
+DATABASE = fingerprint(settings.DATABASES[WRITER])
 
 
 class Registry:
@@ -47,7 +49,7 @@ class Registry:
         self._reload_at = self._heard_at = 0.0
 
     def start(self) -> None:
-        admission.replace(kept(settings.SPOOL_DIR))
+        admission.replace(kept(settings.SPOOL_DIR, DATABASE))
         # The writer logs that the database is away.
         away = (OperationalError, InterfaceError)
         self._thread = SteadyThread("registry", self._keep, at_end=self._keep_last, quiet=away)
@@ -141,8 +143,10 @@ class Registry:
         self._reload_at = now
 
     def _reload_doors(self) -> None:
-        if admission.replace(read()):
-            keep(admission.policy, settings.SPOOL_DIR)
+        changed = admission.replace(read())
+        if changed or not place(settings.SPOOL_DIR, DATABASE).exists():
+            keep(admission.policy, settings.SPOOL_DIR, DATABASE)
+        if changed:
             self.doors_changed()
 
     def _take(self, now: float) -> list[Facts]:
