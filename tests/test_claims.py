@@ -138,3 +138,106 @@ def test_how_channels_stood_is_not_told_to_another_database(collectors: Any) -> 
     again = collectors(PRODUCTION)
     with closing(LastKnown(lambda: again.last_path, PRODUCTION)) as last:
         assert last.past(*METER) == Past(sample(0))
+
+
+def test_all_files_are_for_their_owner_only(collectors: Any, folder: Path) -> None:
+    spool = collectors(PRODUCTION)
+    spool.append(rows(0))
+    with closing(LastKnown(lambda: spool.last_path, PRODUCTION)) as last:
+        last.hear([sample(0)])
+        last.note()
+        made = list(folder.iterdir())
+        assert len(made) == 7  # two files with -wal and -shm, and a lock
+        assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_files_that_everybody_could_read_are_mended(collectors: Any, folder: Path) -> None:
+    first = collectors(PRODUCTION)
+    first.append(rows(0))
+    shutil.copytree(folder, folder.with_name("killed"))
+    for path in folder.with_name("killed").iterdir():
+        path.chmod(0o644)
+    with closing(Spool(folder.with_name("killed"), 1000, PRODUCTION)) as spool:
+        spool.open()
+        assert spool.depth == 1
+        modes = {path.stat().st_mode for path in spool.folder.iterdir()}
+        assert set(map(stat.S_IMODE, modes)) == {0o600}
+
+
+def test_a_folder_that_is_deleted_is_made_again_with_all_that_waits_there(
+    collectors: Any, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, died = collectors(PRODUCTION), collectors(PRODUCTION)
+    died.append(rows(0, 1))
+    died.close()
+    spool.open()  # it adopts the other file, and has one of its own
+    spool.append(rows(2))
+    caplog.clear()
+    shutil.rmtree(folder)
+    spool.look_after()
+    assert (spool.depth, len(list(folder.glob("spool-*.sqlite3")))) == (3, 2)
+    (line,) = caplog.messages
+    assert line.endswith("it is made again, with the 3 rows that waited there")
+    spool.append(rows(3))
+    spool.close()
+    assert len(emptied(collectors(PRODUCTION))) == 4
+
+
+def test_what_comes_after_the_folder_was_deleted_is_not_written_into_nowhere(
+    collectors: Any, folder: Path
+) -> None:
+    spool = collectors(PRODUCTION)
+    spool.append(rows(0))
+    shutil.rmtree(folder)
+    spool.append(rows(1))
+    shutil.copytree(folder, folder.with_name("killed"))  # and killed at this moment
+    with closing(Spool(folder.with_name("killed"), 1000, PRODUCTION)) as again:
+        again.open()
+        assert emptied(again) == [sample(0), sample(1)]
+
+
+def test_a_folder_that_cannot_be_made_again_costs_nothing_once_it_can(
+    collectors: Any, folder: Path
+) -> None:
+    spool = collectors(PRODUCTION)
+    spool.append(rows(0))
+    shutil.rmtree(folder)
+    folder.touch()
+    for _ in range(2):
+        with pytest.raises(SpoolError):
+            spool.look_after()
+        with pytest.raises(SpoolError):
+            spool.append(rows(1))
+        assert spool.head(5).due == [sample(0)]
+    folder.unlink()
+    spool.append(rows(1))
+    assert (folder / "spool-1.sqlite3").exists()
+    assert emptied(spool) == [sample(0), sample(1)]
+
+
+def test_a_folder_that_another_process_has_made_again_is_shared_with_it(
+    collectors: Any, folder: Path
+) -> None:
+    one = collectors(PRODUCTION)
+    one.append(rows(0))
+    shutil.rmtree(folder)
+    two = collectors(PRODUCTION)
+    two.append(rows(1))
+    one.append(rows(2))
+    assert emptied(one) == [sample(0), sample(2)]
+    assert (folder / "spool-1.sqlite3").exists()
+    assert emptied(two) == [sample(1)]
+
+
+def test_how_channels_stood_is_there_again_as_well(collectors: Any, folder: Path) -> None:
+    spool = collectors(PRODUCTION)
+    with closing(LastKnown(lambda: spool.last_path, PRODUCTION)) as last:
+        last.hear([sample(0)])
+        last.note()
+        shutil.rmtree(folder)
+        spool.look_after()
+        last.hear([sample(5, device_id="another")])
+        assert last.note()
+    with closing(LastKnown(lambda: spool.last_path, PRODUCTION)) as again:
+        assert again.past(*METER) == Past(sample(0))
