@@ -76,6 +76,8 @@ def writable_data_dir() -> Path:
     """The folder `data/`, made if need be; asked for only where something is to be kept in it."""
     try:
         DATA_DIR.mkdir(mode=0o700, exist_ok=True)
+        with suppress(OSError):  # it belongs to somebody else
+            DATA_DIR.chmod(0o700)
         with tempfile.TemporaryFile(dir=DATA_DIR):
             return DATA_DIR
     except OSError as exc:

@@ -91,7 +91,7 @@ class ShellyConsumer(AsyncWebsocketConsumer):
                     self.sampler.restore(past)
         finally:  # a connection that is ended meanwhile has said it all the same
             if due := self.sampler.feed(frame, now):
-                row_writer.submit(due)
+                row_writer.submit(due, self.peer.address)
 
     async def begin(self) -> None:
         self.began = True
@@ -105,4 +105,4 @@ class ShellyConsumer(AsyncWebsocketConsumer):
         if self.live:
             self.live = False
             depart(self)
-            row_writer.submit(self.sampler.leave())
+            row_writer.submit(self.sampler.leave(), self.peer.address)

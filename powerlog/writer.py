@@ -24,12 +24,15 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.db import connections
 
+from powerlog.entry.addresses import origin
 from powerlog.running.histogram import Histogram
 from powerlog.running.threads import SteadyThread, reason
 from powerlog.sampler import Due, Past, Sample
 from powerlog.storage.backlog import Backlog
+from powerlog.storage.batches import WRITER
 from powerlog.storage.delivery import Away, Delivery, Proof
 from powerlog.storage.past import recall
+from powerlog.storage.private_file import fingerprint
 from powerlog.storage.recalls import Meter, Recalls
 from powerlog.storage.spool import Spool
 from powerlog.storage.store import fault, prove, store
@@ -104,12 +107,14 @@ class RowWriter:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, due: Sequence[Due]) -> None:
-        """Accept these rows and runs. Never waits, never raises."""
+    def submit(self, due: Sequence[Due], address: str = "") -> None:
+        """Accept these rows and runs, which came from this address. Never waits, never raises."""
         if sound := [each for each in due if not self._rejects(each)]:
-            self.accepted.update(each.source for each in sound if isinstance(each, Sample))
+            for each in sound:
+                if isinstance(each, Sample):
+                    self.accepted[each.source] += 1
             self.start()
-            self.backlog.add(sound)
+            self.backlog.add(sound, origin(address))
 
     async def past(
         self,
@@ -281,11 +286,14 @@ class RowWriter:
         if asking and time.time() - asking > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
         age_s = self.backlog.age_s
-        if age_s > self._hold_s or (age_s and self.failing_since is not None):
+        # What has to wait behind the spool is in its place there at once.
+        behind = self.failing_since is not None or self.backlog.spooled
+        if age_s > self._hold_s or (age_s and behind):
             self.backlog.save()
-        self.backlog.note()
+        self.backlog.look_after()
         self._recalls.answer_without_database(RECALL_LIMIT_S)
 
 
-row_writer = RowWriter(store, recall, Spool(settings.SPOOL_DIR, settings.SPOOL_MAX_ROWS), prove)
+_spool = Spool(settings.SPOOL_DIR, settings.SPOOL_MAX_ROWS, fingerprint(settings.DATABASES[WRITER]))
+row_writer = RowWriter(store, recall, _spool, prove)
 atexit.register(row_writer.stop)  # with Daphne it is stopped earlier, see collector_site/asgi.py

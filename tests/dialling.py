@@ -24,7 +24,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     """What the consumers hand to the writer."""
     handed: list[Sample] = []
 
-    def submit(due: list[Due]) -> None:
+    def submit(due: list[Due], address: str) -> None:
         handed.extend(each for each in due if isinstance(each, Sample))
 
     async def nothing_known(*question: Any) -> list[Past]:

@@ -147,6 +147,27 @@ def test_a_file_that_is_damaged_or_cannot_be_written_is_none(tmp_path: Path) -> 
     assert kept(tmp_path / "full") == Policy()
 
 
+def test_the_doors_of_one_database_are_not_those_of_another(tmp_path: Path) -> None:
+    production, test = Policy(frozenset({"bad"})), Policy(frozenset({"worse"}))
+    keep(production, tmp_path, 11)
+    assert kept(tmp_path, 22) == Policy()
+    keep(test, tmp_path, 22)
+    assert (kept(tmp_path, 11), kept(tmp_path, 22)) == (production, test)
+    keep(Policy(), tmp_path, 11)
+    assert (kept(tmp_path, 11), kept(tmp_path, 22)) == (Policy(), test)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "admission.json",
+        "admission-00000016.json",
+    }
+
+
+def test_a_file_from_before_there_were_fingerprints_is_adopted(tmp_path: Path) -> None:
+    (tmp_path / "admission.json").write_text('{"blocked":["bad"],"accepted":[],"holders":{}}')
+    assert kept(tmp_path, 11) == Policy(frozenset({"bad"}))
+    keep(Policy(frozenset({"bad"})), tmp_path, 11)
+    assert kept(tmp_path, 22) == Policy()
+
+
 @pytest.mark.django_db(transaction=True, databases=["default", "writer"])
 def test_the_database_says_what_staff_have_decided(settings: Any) -> None:
     states = Device.Admission

@@ -19,7 +19,7 @@ async def test_rule_8_the_open_runs_are_told_when_the_connection_ends(
     dial: Dial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
-    monkeypatch.setattr(row_writer, "submit", told.extend)
+    monkeypatch.setattr(row_writer, "submit", lambda due, address: told.extend(due))
     socket = await dial()
     await send(socket, delta(None, switch_2=meter(430.0, 100.0)))
     told.clear()

@@ -1,7 +1,9 @@
 """What may break is broken for real while devices talk, and every row arrives all the same."""
 
 import re
+import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -231,3 +233,74 @@ def test_a_process_that_could_open_hardly_anything_goes_on_when_it_can(
         assert "threads" not in server.status()
         assert "Traceback" not in server.output
         assert server.stop() == 0
+
+
+def test_a_spool_that_is_deleted_while_rows_wait_there_costs_none(
+    postgres: Postgres, url: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    with ExitStack() as outage:
+        with running(serve(url, tmp_path)) as first:
+            with crowd.talking(first):
+                crowd.more(5)
+                outage.enter_context(stopped(postgres, url))
+                crowd.more(15)
+                until(lambda: spools(first))
+                shutil.rmtree(spool)
+                crowd.more(15)
+            time.sleep(SPOOLED_WITHIN_S)
+            assert first.output.count("was deleted while the collector runs") == 1
+            first.stop(signal.SIGKILL)
+        with running(serve(url, tmp_path)) as second:
+            outage.close()
+            arrives(crowd, second)
+            assert second.stop() == 0
+    assert "Traceback" not in first.output + second.output
+
+
+def test_what_waits_for_one_database_never_goes_into_another(
+    postgres: Postgres,
+    url: str,
+    ready_sqlite: Callable[[Path], str],
+    crowd: Crowd,
+    tmp_path: Path,
+) -> None:
+    """Production is killed while its database is away, then a test is started in the checkout."""
+    with ExitStack() as outage:
+        with running(serve(url, tmp_path)) as production:
+            with crowd.talking(production):
+                outage.enter_context(stopped(postgres, url))
+                crowd.more(10)
+            time.sleep(SPOOLED_WITHIN_S)
+            production.stop(signal.SIGKILL)
+        with running(serve(ready_sqlite(tmp_path), tmp_path)) as test:
+            until(lambda: "is used by a collector with another database as well" in test.output)
+            assert not spools(test)
+            assert test.stop() == 0
+            assert test.rows() == []
+        outage.close()
+        with running(serve(url, tmp_path)) as again:
+            arrives(crowd, again)
+            assert again.stop() == 0
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_nobody_else_can_read_an_sqlite_database_or_the_spool(
+    ready_sqlite: Callable[[Path], str], crowd: Crowd, tmp_path: Path, mode: int | None
+) -> None:
+    """Neither one that is made nor one that everybody could read."""
+    database = tmp_path / "collector.sqlite3"
+    if mode:
+        ready_sqlite(tmp_path)
+        database.chmod(mode)
+    with running(serve(f"sqlite:///{database}", tmp_path)) as server:
+        with crowd.talking(server):
+            crowd.more(3)
+        until(lambda: len(server.rows()) >= len(crowd.rows))
+        with write_locked(database), crowd.talking(server):
+            crowd.more(3)
+            until(lambda: spools(server))
+            files = [*tmp_path.glob("collector.sqlite3*"), *(tmp_path / "spool").iterdir()]
+            modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in files}
+    assert {"collector.sqlite3", "collector.sqlite3-wal", "spool-1.sqlite3"} < modes.keys()
+    assert set(modes.values()) == {"0o600"}, modes

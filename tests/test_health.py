@@ -20,7 +20,18 @@ def _now() -> Iterator[None]:
 def process(pid: int, **known: object) -> Health:
     """A process that has nothing, but what is said here."""
     counts = dict.fromkeys(
-        ("devices", "silent", "guests", "frames", "texts", "written", "waiting", "lost", "spooled"),
+        (
+            "devices",
+            "silent",
+            "guests",
+            "frames",
+            "texts",
+            "written",
+            "waiting",
+            "lost",
+            "losers",
+            "spooled",
+        ),
         0,
     )
     times = ("waiting_since", "spooled_since", "asking_since", "failing_since", "last_write_at")
@@ -58,6 +69,12 @@ def test_a_disk_that_takes_nothing_is_said_whatever_waits_there() -> None:
     assert lines([process(1), full])["spool"] == "empty, the disk takes nothing"
     full = process(4711, spool_fails=True, spooled=1, spooled_since=NOW - 9)
     assert lines([full])["spool"] == "1 row, the oldest 9 s old, the disk takes nothing"
+
+
+def test_how_many_addresses_have_lost_rows_is_said_where_there_are_any() -> None:
+    assert "addresses with rows lost" not in lines([process(1, lost=7)])  # to a damaged disk
+    both = [process(1, lost=7, losers=1), process(2, lost=5, losers=3)]
+    assert (lines(both)["rows lost"], lines(both)["addresses with rows lost"]) == (12, 3)
 
 
 def test_one_process_alone_has_no_line_of_its_own() -> None:

@@ -162,7 +162,7 @@ def test_the_row_writer_goes_on_and_loses_nothing(
     assert alive("row-writer")
 
 
-@pytest.mark.parametrize("method", ["note", "save"])
+@pytest.mark.parametrize("method", ["look_after", "save"])
 def test_the_row_keeper_goes_on_and_loses_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -47,7 +47,7 @@ async def test_a_first_status_without_a_logged_channel_asks_for_the_open_runs(
         return [Past(row, Run(PUMP, "switch:2", T0 - 200.0, 430.0))]
 
     monkeypatch.setattr(row_writer, "past", past)
-    monkeypatch.setattr(row_writer, "submit", told.extend)
+    monkeypatch.setattr(row_writer, "submit", lambda due, *origin: told.extend(due))
     socket = await dial()
     await handle(socket, full(T0 + 1, PUMP, sys={"uptime": 5}), full(T0 + 2, PUMP))
     assert [(run.channel, run.ended_at, run.end) for run in told] == [

@@ -4,12 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from django.db import DataError, IntegrityError
 
 from powerlog.models import PowerLog
 from powerlog.sampler import Sample
+from powerlog.storage.spool import Spool
 from powerlog.storage.store import store
 from powerlog.writer import BATCH_ROWS, LINGER_S, RowWriter
 
@@ -92,6 +94,46 @@ def test_beyond_the_bound_the_oldest_rows_are_given_up_counted_and_logged(
     errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
     assert "the oldest are given up" in errors[1]
     assert len(errors) == 2
+
+
+def test_who_floods_the_memory_loses_its_own(writer: RowWriter, database: Database) -> None:
+    database.fault = away
+    writer.submit([sample(0)], "198.51.100.1")
+    until(lambda: writer.failing_since)
+    for number in range(500):
+        writer.submit([sample(0, device_id=f"invented-{number}")], "203.0.113.7")
+        if number % 50 == 0:
+            writer.submit([sample(number + 1)], "198.51.100.1")
+    database.fault = lambda rows: None
+    until(lambda: writer.backlog.waiting == 0)
+    assert sum(row.device_id == PUMP for row in database.rows) == 11
+    assert (writer.backlog.lost, writer.backlog.losers) == (511 - len(database.rows), 1)
+
+
+def test_rows_of_others_do_not_wait_behind_a_flood(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spool holds the flood of one address; who comes then is written with the next batches."""
+    monkeypatch.setattr("powerlog.writer.TICK_S", 0.01)
+    writer = RowWriter(database.store, spool=Spool(tmp_path, 40_000), linger_s=0, retry_s=0.01)
+    database.fault = away
+    for number in range(300):
+        flood = [sample(minute, device_id=f"invented-{number}") for minute in range(150)]
+        writer.submit(flood, "203.0.113.7")
+    until(lambda: writer.backlog.spooled and not writer.backlog.waiting)
+    for number in range(30):
+        row = sample(number, device_id=f"pump-{number}")
+        writer.submit([row], f"198.51.100.{number}")
+    until(lambda: not writer.backlog.waiting)
+    assert writer.backlog.lost >= 5_000
+    database.fault = lambda rows: None
+    until(lambda: writer.written >= 2 * BATCH_ROWS)
+    batches = [{row.device_id for row in batch} for batch in database.batches]
+    assert sum(device.startswith("pump") for device in batches[0] | batches[1]) == 30
+    until(lambda: not writer.backlog.spooled)
+    assert writer.written + writer.backlog.lost == 300 * 150 + 30
+    assert writer.backlog.losers == 1
+    writer.stop()
 
 
 def test_every_outage_says_anew_that_rows_are_given_up(

@@ -1,4 +1,5 @@
-"""Writer and spool, whatever happens in whatever order: nothing saved is lost, nothing comes twice.
+"""Writer and spool, whatever happens in whatever order: nothing saved is lost, nothing comes twice,
+and what comes of one device stays in order.
 
 The two threads are played step by step, so that what fails can be repeated.
 """
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from powerlog.sampler import Sample
+from powerlog.storage import spool_file
+from powerlog.storage.lanes import Lanes
 from powerlog.storage.spool import Spool
 from powerlog.storage.spool_file import SpoolFile
 from powerlog.writer import RowWriter
@@ -34,6 +37,7 @@ class SteppedWriter(RowWriter):
             self.backlog.open()
 
     def write(self) -> None:
+        self._at_once = 5  # so that there are turns
         if self._busy():
             self._write_next()
 
@@ -47,16 +51,22 @@ class Outages(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="collector-tests-"))
-        self.patch = pytest.MonkeyPatch()
+        self.patch, self.disk = pytest.MonkeyPatch(), pytest.MonkeyPatch()
         self.patch.setattr("powerlog.writer.logger.disabled", True)
         self.patch.setattr("powerlog.storage.backlog.logger.disabled", True)
         self.table: dict[int, int] = {}
+        self.devices: dict[int, int] = {}
         self.minutes = self.lost_in_crashes = self.boots = 0
         self.refused: set[int] = set()
         self.during: list[Callable[[], None]] = []  # what happens while a statement runs
         self.away = self.disk_full = False
 
-    @initialize()
+    @initialize(few=st.sampled_from([0, 4, spool_file.FEW]))
+    def begin(self, few: int) -> None:
+        """The spool takes turns always, sometimes, or never."""
+        self.patch.setattr(spool_file, "FEW", few)
+        self.boot()
+
     def boot(self) -> None:
         self.boots += 1
         self.writer = SteppedWriter(
@@ -89,11 +99,19 @@ class Outages(RuleBasedStateMachine):
             raise OperationalError("it is away")
         return []
 
-    @rule(count=st.integers(1, 12))
-    def submit(self, count: int) -> None:
+    @rule(count=st.integers(1, 12), origin=st.integers(0, 3))
+    def submit(self, count: int, origin: int) -> None:
+        """From one of four addresses, of which three have some devices in common."""
+        first = 0 if origin else 100
         self.writer.submit(
-            [sample(0, float(self.minutes + each), f"device-{each}") for each in range(count)]
+            [
+                sample(0, float(self.minutes + each), f"device-{first + each % 7}")
+                for each in range(count)
+            ],
+            f"203.0.113.{origin}",
         )
+        for each in range(count):
+            self.devices[self.minutes + each] = first + each % 7
         self.minutes += count
 
     @rule()
@@ -104,14 +122,19 @@ class Outages(RuleBasedStateMachine):
     def keep(self) -> None:
         self.writer.keep()
 
-    @rule(count=st.integers(1, 3), fails=st.booleans(), saves=st.integers(0, 2))
-    def write_slowly(self, count: int, fails: bool, saves: int) -> None:
+    @rule(
+        count=st.integers(1, 3),
+        origin=st.integers(0, 3),
+        fails=st.booleans(),
+        saves=st.integers(0, 2),
+    )
+    def write_slowly(self, count: int, origin: int, fails: bool, saves: int) -> None:
         """A statement that takes so long that others go on meanwhile, and may fail in the end."""
         was_away = self.away
         if fails:
             self.during.append(lambda: setattr(self, "away", True))
         self.during += [self.writer.backlog.save] * saves
-        self.during.append(lambda: self.submit(count))
+        self.during.append(lambda: self.submit(count, origin))
         self.writer.write()
         self.during.clear()
         self.away = was_away
@@ -127,11 +150,10 @@ class Outages(RuleBasedStateMachine):
     @rule()
     def fill_or_clear_the_disk(self) -> None:
         self.disk_full = not self.disk_full
-        self.patch.undo()
-        self.patch.setattr("powerlog.writer.logger.disabled", True)
-        self.patch.setattr("powerlog.storage.backlog.logger.disabled", True)
+        self.disk.undo()
         if self.disk_full:
-            self.patch.setattr(SpoolFile, "append", full)
+            self.disk.setattr(SpoolFile, "append", full)
+            self.disk.setattr(Lanes, "remove", full)
 
     @rule()
     def crash(self) -> None:
@@ -171,8 +193,11 @@ class Outages(RuleBasedStateMachine):
             found = len(self.table) + len(self.refused)
             assert found + self.lost_in_crashes >= self.minutes
             assert found <= self.minutes
-            assert list(self.table) == sorted(self.table), "it went in in order"
+            for device in set(self.devices.values()):
+                went_in = [minute for minute in self.table if self.devices[minute] == device]
+                assert went_in == sorted(went_in), "it went in in order"
             assert all(minute % POISON for minute in self.table)
+        self.disk.undo()
         self.patch.undo()
         shutil.rmtree(self.folder)
 

@@ -127,6 +127,12 @@ def place(address: str) -> str:
     return str(parsed) if parsed else ""
 
 
+@lru_cache(4096)  # asked for with each row
+def origin(address: str) -> str:
+    """Whose share it is that comes from there: what counts as one, also a local address."""
+    return place(address) or address
+
+
 class Tally:
     """How many connections each public address has now; remembers no address without one."""
 

@@ -116,22 +116,44 @@ def read() -> Policy:
     return Policy(of(states.BLOCKED), accepted, holders)
 
 
-def keep(policy: Policy, folder: Path) -> None:
+class Kept(Policy, frozen=True):
+    """On the disk. database is the fingerprint of the one that it is from, 0: not known."""
+
+    database: int = 0
+
+
+def keep(policy: Policy, folder: Path, database: int = 0) -> None:
     """On the disk, for its owner only; a disk that takes nothing is the spool's to complain of."""
-    path = folder / "admission.json"
+    path = place(folder, database)
     new = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.touch(mode=0o600)
-        new.write_bytes(msgspec.json.encode(policy))
+        told = Kept(policy.blocked, policy.accepted, policy.holders, database)
+        new.write_bytes(msgspec.json.encode(told))
         new.replace(path)
 
 
-def kept(folder: Path) -> Policy:
+def kept(folder: Path, database: int = 0) -> Policy:
+    found = _read(place(folder, database))
+    return Policy(found.blocked, found.accepted, found.holders) if found else Policy()
+
+
+def place(folder: Path, database: int) -> Path:
+    """Where it is: `admission.json`, and one of our own beside it where that is of another
+    database."""
+    path = folder / "admission.json"
+    found = _read(path)
+    if found is None or found.database in (0, database):
+        return path
+    return path.with_stem(f"admission-{database:08x}")
+
+
+def _read(path: Path) -> Kept | None:
     try:
-        return msgspec.json.decode((folder / "admission.json").read_bytes(), type=Policy)
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
     except (OSError, msgspec.DecodeError):
-        return Policy()
+        return None
 
 
 admission = Admission()

@@ -47,6 +47,7 @@ class Health(msgspec.Struct):
     waiting_since: float | None
     rejected: dict[str, int]
     lost: int
+    losers: int
     spooled: int
     spooled_since: float | None
     spool_fails: bool
@@ -83,6 +84,7 @@ def own(place: str = "1") -> Health:
         time.time() - age_s if age_s else None,
         dict(row_writer.rejected),
         backlog.lost,
+        backlog.losers,
         backlog.spooled,
         backlog.spool and backlog.spool.oldest_at,
         backlog.spool_fails and backlog.waiting > 0,  # what was so when it was tried last
@@ -120,6 +122,8 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "rows waiting": sum(each.waiting for each in all_of_them),
         "rows rejected": _by_reason(each.rejected for each in all_of_them),
         "rows lost": sum(each.lost for each in all_of_them),
+        # One that floods comes to all processes: their sum would count it several times.
+        **_if_any("addresses with rows lost", max(each.losers for each in all_of_them)),
         "spool": _spool(all_of_them),
         "last write": _last_write(all_of_them),
         **_if_any("clocks", fault(total([each.clocks for each in all_of_them])).text),

@@ -46,6 +46,8 @@ class Figures:
         yield self._gauge("rows_waiting", "Rows and runs in memory alone.", "waiting")
         yield self._gauge("rows_spooled", "Rows and runs in the spool.", "spooled")
         yield self._clocks()
+        text = "Addresses whose rows were given up since the start, because they had most waiting."
+        yield self._gauge("addresses_with_rows_lost", text, "losers")
         ages = {
             "rows_waiting_age_seconds": ("of the oldest in memory alone", "waiting_since"),
             "rows_spooled_age_seconds": ("of the oldest in the spool", "spooled_since"),

@@ -18,13 +18,14 @@ from django.db import InterfaceError, OperationalError, connections
 from powerlog.core.about import About
 from powerlog.core.channel import Own
 from powerlog.core.frame import Frame
-from powerlog.entry.admission import admission, keep, kept, read
+from powerlog.entry.admission import admission, keep, kept, place, read
 from powerlog.entry.peer import Peer
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.threads import SteadyThread
 from powerlog.sampler import Sampler
 from powerlog.storage.batches import WRITER, Meter
 from powerlog.storage.device_rows import Facts, own_settings, store_facts
+from powerlog.storage.private_file import fingerprint
 from powerlog.storage.seen import SeenFiles
 
 TICK_S = 1.0
@@ -34,6 +35,7 @@ HEARD_A_SECOND = 500  # ... where that comes to no more than so many
 KEPT_S = 5.0  # between two writes to the disk while the database is away
 MAX_GONE = 20_000
 STOP_LIMIT_S = 2.0
+DATABASE = fingerprint(settings.DATABASES[WRITER])
 
 
 class Registry:
@@ -55,7 +57,7 @@ class Registry:
         self._files = SeenFiles(settings.SPOOL_DIR)
 
     def start(self) -> None:
-        admission.replace(kept(settings.SPOOL_DIR))
+        admission.replace(kept(settings.SPOOL_DIR, DATABASE))
         self._news = self._files.left() | self._news
         # The writer logs that the database is away.
         away = (OperationalError, InterfaceError)
@@ -188,8 +190,10 @@ class Registry:
         self._reload_at = now
 
     def _reload_doors(self) -> None:
-        if admission.replace(read()):
-            keep(admission.policy, settings.SPOOL_DIR)
+        changed = admission.replace(read())
+        if changed or not place(settings.SPOOL_DIR, DATABASE).exists():
+            keep(admission.policy, settings.SPOOL_DIR, DATABASE)
+        if changed:
             self.doors_changed()
 
     def _take(self, now: float) -> list[Facts]:

@@ -1,30 +1,34 @@
 """What the database does not take waits here: SQLite files on the disk.
 
 The promise: what append() has accepted outlives the process and, once the disk has it, the machine;
-it comes out in the order in which it went in. A process writes into one file, `spool-1.sqlite3` or
-the first whose lock is free, and empties besides it those that others left behind when they died.
-An empty spool has no file. `sqlite3 data/spool-1.sqlite3 'SELECT * FROM spool'` shows what waits.
+what came of one device comes out in the order in which it went in, and each origin has its turn:
+see spool_file.py. A process writes into one file, `spool-1.sqlite3` or the first whose lock is
+free, and empties besides it those that others left behind when they died. An empty spool has no
+file. `sqlite3 data/spool-1.sqlite3 'SELECT * FROM spool'` shows what waits. Files of a collector
+with another database are left alone, and a folder that somebody deletes is made again.
 """
 
-import fcntl
 import logging
 import sqlite3
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from powerlog.core.runs import Run
 from powerlog.sampler import Due, Past, Sample
-from powerlog.storage.spool_file import SpoolFile, delete, set_aside
+from powerlog.storage.claims import Claims, last_of
+from powerlog.storage.fair_queue import Lot
+from powerlog.storage.private_file import NONE, delete, set_aside
+from powerlog.storage.spool_file import Place, SpoolFile
 
 logger = logging.getLogger(__name__)
 
 # An old collector's record may lack what is new; what it cannot be read as is set aside, not lost.
 DECODERS = {"row": msgspec.json.Decoder(Sample), "run": msgspec.json.Decoder(Run)}
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+AT_LEAST = 50  # where something has to be given up, one in so many: each time takes a while
 
 
 class SpoolError(Exception):
@@ -32,25 +36,25 @@ class SpoolError(Exception):
 
 
 class Head(NamedTuple):
-    """The oldest of what waits, and where it ends in its file."""
+    """What comes out next, and where it is: in which files which records."""
 
     due: list[Due]
-    file: SpoolFile | None = None
-    up_to: int = 0
+    places: Sequence[tuple[SpoolFile, Place]] = ()
 
 
 class Spool:
     """A folder of such files. Not for several threads at once; depth and oldest_at are.
 
-    max_rows bounds what this process puts in: beyond it the oldest go.
+    max_rows bounds what this process puts in: beyond it the oldest go, of those who have most here.
+    database is the fingerprint of the one that all of it is for.
     """
 
-    def __init__(self, folder: Path, max_rows: int) -> None:
-        self.folder, self.max_rows = folder, max_rows
+    def __init__(self, folder: Path, max_rows: int, database: int = NONE) -> None:
+        self.folder, self.max_rows, self.database = folder, max_rows, database
+        self._claims = Claims(folder, database)
         self._own: SpoolFile | None = None
         self._left: list[SpoolFile] = []  # by processes that have died
         self._path: Path | None = None
-        self._locks: dict[Path, IO[str]] = {}
         self.unreadable = 0  # records lost to a damaged disk, or to another version
 
     @property
@@ -68,69 +72,99 @@ class Spool:
         self.close()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for path in sorted(self.folder.glob("spool-*.sqlite3"), key=_age):
-                if self._claim(path):
-                    self._adopt(path)
-            paths = (self.folder / f"spool-{number}.sqlite3" for number in count(1))
-            self._path = next(path for path in paths if path in self._locks or self._claim(path))
+            for path in self._claims.left_behind():
+                self._adopt(path)
+            self._path = self._claims.own()
         except OSError as exc:
             raise SpoolError(f"{exc.strerror}: {exc.filename or self.folder}") from None
         # What our own predecessor left is before all that will come.
         self._own = next((file for file in self._left if file.path == self._path), None)
         self._left = [file for file in self._left if file is not self._own]
 
-    def append(self, due: Sequence[Due]) -> Head:
+    def look_after(self) -> None:
+        """Where somebody has deleted the folder, make it again, with all that waits in it. Raises
+        SpoolError; what waits is not lost as long as the process lives."""
+        waiting, rescued = self._files(), list[SpoolFile]()
+        if self._path is None or not (self._claims.lost() or any(each.gone for each in waiting)):
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._claims.release()
+            self._path = self._claims.own()
+            for file in waiting:
+                path = self._path if file is self._own else self._claims.another()
+                rescued.append(file.rescued(path))
+        except (sqlite3.Error, OSError) as exc:
+            raise SpoolError(f"{exc}: {self.folder}") from None
+        self._left = [file for file in rescued if file.path != self._path]
+        self._own = next((file for file in rescued if file.path == self._path), None)
+        for file in waiting:
+            file.close()
+        logger.warning(
+            "%s was deleted while the collector runs: it is made again, with the %d rows that "
+            "waited there",
+            self.folder,
+            self.depth,
+        )
+
+    def append(self, lots: Sequence[Lot]) -> Head:
         """Accept these, on the disk. Their place in the spool, without them; raises SpoolError."""
         if self._path is None:
             self.open()
-        if not due:
+        if not lots:
             return Head([])
+        self.look_after()
         fresh = self._own is None and self._path is not None and not self._path.exists()
         try:
             if self._own is None:
                 self._own = self._opened(self._path) if self._path else None
             if self._own is None:
                 raise SpoolError(f"{self._path} cannot be opened")
-            self._own.append(due)
+            return Head([], [(self._own, self._own.append(lots))])
         except (sqlite3.Error, OSError, SpoolError) as exc:
             self._failed(self._own, exc)
             if fresh and self._path:
                 self._forget_empty(self._path)
             raise SpoolError(f"{exc}: {self._path}") from None
-        return Head([], self._own, self._own.last)
 
-    def shorten(self) -> int:
-        """Give up the oldest beyond max_rows. How many they were."""
+    def shorten(self) -> dict[str, int]:
+        """Give up what is beyond max_rows. How many of each origin; a damaged file is set aside."""
         if self._own is None or (beyond := self._own.depth - self.max_rows) <= 0:
-            return 0
-        self._own.remove(self._own.done + beyond)
-        return beyond
+            return {}
+        try:
+            return self._own.drop(max(beyond, self.max_rows // AT_LEAST))
+        except sqlite3.Error as exc:
+            self._failed(self._own, exc)
+            return {}
 
     def head(self, limit: int) -> Head:
-        """The oldest of what waits, what was left behind first."""
-        for file in self._files():
+        """What comes out next. Each file has its share, so that what a process left behind does not
+        keep waiting what comes now; but a device that has something there waits for that."""
+        due: list[Due] = []
+        places: list[tuple[SpoolFile, Place]] = []
+        files, room = self._files(), limit
+        for number, file in enumerate(files):
+            older = files[:number]
+
+            def waits(device_id: str, older: Sequence[SpoolFile] = older) -> bool:
+                return any(device_id in each for each in older)
+
             try:
-                records = file.head(limit)
+                records, place = file.head(max(1, room // (len(files) - number)), waits)
             except sqlite3.Error as exc:
                 self._failed(file, exc)
                 continue
             if records:
-                due = [each for _, kind, body in records if (each := self._decoded(kind, body))]
-                return Head(due, file, records[-1][0])
-        return Head([])
+                room -= len(records)
+                places.append((file, place))
+                due += [each for kind, body in records if (each := self._decoded(kind, body))]
+        return Head(due, places)
 
     def remove(self, head: Head) -> None:
         """These are done with."""
-        if head.file not in self._files():
-            return  # set aside meanwhile
-        try:
-            head.file.remove(head.up_to)
-        except sqlite3.Error as exc:
-            self._failed(head.file, exc)
-            return
-        if not head.file.depth:
-            self._forget(head.file)
-            head.file.delete()
+        for file, place in head.places:
+            if file in self._files():  # else it was set aside meanwhile
+                self._remove(file, place)
 
     def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
         """The channel's past, with what the database knows of it, and what waits here on top."""
@@ -165,29 +199,27 @@ class Spool:
     @property
     def last_path(self) -> Path | None:
         """Where this process keeps how its channels stood; None: it has no file of its own."""
-        return self._path and self._path.with_name(self._path.name.replace("spool", "last"))
+        return self._path and last_of(self._path)
 
     def close(self) -> None:
         """Let another process have the files."""
         for file in self._files():
             file.close()
-        for lock in self._locks.values():
-            lock.close()
-        self._own, self._left, self._path, self._locks = None, [], None, {}
+        self._claims.release()
+        self._own, self._left, self._path = None, [], None
 
     def _files(self) -> list[SpoolFile]:
         return [*self._left, self._own] if self._own else list(self._left)
 
-    def _claim(self, path: Path) -> bool:
-        """Whether this file is now ours alone. The lock ends with the process, however it ends."""
-        lock = path.with_suffix(".lock").open("a")
+    def _remove(self, file: SpoolFile, place: Place) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._locks[path] = lock
-        return True
+            file.remove(place)
+        except sqlite3.Error as exc:
+            self._failed(file, exc)
+            return
+        if not file.depth:
+            self._forget(file)
+            file.delete()
 
     def _adopt(self, path: Path) -> None:
         try:
@@ -198,8 +230,8 @@ class Spool:
 
     def _opened(self, path: Path) -> SpoolFile | None:
         try:
-            return SpoolFile(path)
-        except sqlite3.Error as exc:
+            return SpoolFile(path, self.database)
+        except (sqlite3.Error, OSError) as exc:
             if not _is_damage(exc):
                 raise SpoolError(f"{exc}: {path}") from None
             logger.error("%s is damaged (%s), kept as %s", path, exc, set_aside(path))
@@ -242,10 +274,3 @@ class Spool:
 
 def _is_damage(exc: Exception) -> bool:
     return (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGED
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # emptied by its owner meanwhile
-        return 0.0
