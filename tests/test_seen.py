@@ -57,12 +57,12 @@ def test_silences_of_a_process_that_ends_without_its_database_are_stored_by_the_
 ) -> None:
     live(0, database="there")
     live(10, 200, 500, database=database)
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("seen-*")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     live(510, database="there")
     assert silences() == [(10.0, 200.0), (200.0, 500.0)]
     assert Device.objects.get().last_seen_at.timestamp() == T0 + 510
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("seen-*")) == []
 
 
 def test_the_time_for_which_the_database_was_away_is_no_silence(live: Live) -> None:
