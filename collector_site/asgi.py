@@ -22,6 +22,7 @@ except ImproperlyConfigured as exc:
 from powerlog.entry import limits
 from powerlog.entry.admission import admission
 from powerlog.entry.traffic import traffic
+from powerlog.running.ending import Guard
 from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
 from powerlog.storage.upkeep import upkeep
@@ -33,28 +34,36 @@ from powerlog.writer import row_writer
 application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
 
 
+def save() -> None:
+    """Write what was accepted."""
+    upkeep.stop()
+    row_writer.stop()
+    registry.stop()
+
+
 def end() -> None:
     """Write what was accepted, and go.
 
     At exit Python waits for the threads of the pages, and a page for its database: without the
     timer SIGTERM would not end a process whose database hangs.
     """
+    guard.begins()
     for connection in list(traffic.devices.values()):
         connection.gone()
-    upkeep.stop()
-    row_writer.stop()
-    registry.stop()
+    save()
     leave = threading.Timer(1.0, os._exit, [0])
     leave.daemon = True
     leave.start()
 
 
+guard = Guard(save, reactor.callLater)
 limits.apply()
 registry.doors_changed = partial(reactor.callFromThread, admission.turn_out)
 connection_created.connect(limit_statements)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)
+reactor.addSystemEventTrigger("after", "startup", guard.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)
 # What the start has made stays to the end. To look through it for garbage again and again would
 # keep every device waiting for a twentieth of a second each time, and the end as well.
