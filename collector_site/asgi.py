@@ -26,6 +26,7 @@ from powerlog.entry.brake import brake
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.running.clocks import clock_watch
+from powerlog.running.ending import Guard
 from powerlog.running.neighbours import neighbours
 from powerlog.running.outage import limit_statements
 from powerlog.storage.registry import registry
@@ -38,28 +39,35 @@ from powerlog.writer import STOP_LIMIT_S, row_writer
 application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
 
 
+def save() -> None:
+    """Write what was accepted."""
+    brake.tell()
+    upkeep.stop()
+    row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
+    registry.stop()
+
+
 def end() -> None:
     """Write what was accepted, and go.
 
     At exit Python waits for the threads of the pages, and a page for its database: without the
     timer SIGTERM would not end a process whose database hangs.
     """
+    guard.begins()
     for connection in list(traffic.devices.values()):
         connection.gone()
-    brake.tell()
-    upkeep.stop()
-    row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
-    registry.stop()
+    save()
     leave = threading.Timer(1.0, os._exit, [0])
     leave.daemon = True
     leave.start()
 
 
 def staff_have_decided() -> None:
-    """On who may speak: it holds for who waits and for open sockets."""
+    """Apply new access rules to pending devices and to open sockets."""
     admission.turn_out(waiting_room.call())
 
 
+guard = Guard(save, reactor.callLater)
 limits.apply()
 registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 clock_watch.everybody = neighbours.everybody
@@ -70,6 +78,7 @@ reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)
 reactor.addSystemEventTrigger("before", "startup", partial(asker.start, reactor.callLater))
 reactor.addSystemEventTrigger("before", "startup", clock_watch.start)
+reactor.addSystemEventTrigger("after", "startup", guard.start)
 reactor.addSystemEventTrigger("after", "shutdown", end)
 # What the start has made stays to the end. To look through it for garbage again and again would
 # keep every device waiting for a twentieth of a second each time, and the end as well.

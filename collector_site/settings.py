@@ -151,7 +151,7 @@ SAMPLING_RULES = Rules(
     ),
     time_zone=TIME_ZONE,
 )
-# Ten thousand devices with three busy channels fill the default in an hour: half a gigabyte.
+# Ten thousand devices with three busy channels fill the default in an hour: 0.7 GB.
 SPOOL_DIR = read("SPOOL_DIR", str(DATA_DIR), folder, "the path of a folder")
 SPOOL_MAX_ROWS = read("SPOOL_MAX_ROWS", "2000000", rows, "a whole number of rows, 1000 or more")
 KEEP_DAYS = read("KEEP_DAYS", "off", days, "off, or a whole number of days, 1 to 36500")

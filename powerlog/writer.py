@@ -3,9 +3,10 @@
 The promise: submit() never waits, whatever the database and the disk do. A row is written within a
 second of its reading, the batch grows with the load, and a row that is there already stays as it
 is. What the database has not taken after HOLD_S, because it is away, slow or hangs, is in the spool
-on the disk within two seconds of its reading, and goes in from there, in order, before anything
-newer. What the disk does not take waits in memory, up to MAX_WAITING_ROWS. Beyond that, and
-beyond the bound of the spool, the oldest are given up, counted and logged as an error. A row that
+on the disk within two seconds of its reading, and goes in from there, of each device in order,
+before anything newer. What the disk does not take waits in memory, up to MAX_WAITING_ROWS. Beyond
+that, and beyond the bound of the spool, the oldest are given up of those addresses that have most
+waiting, counted and logged as an error: who floods delays and costs nobody else's rows. A row that
 the database refuses costs itself, not its neighbours, and a fault of its tables costs none: see
 storage/delivery.py. At the end of the process all that was accepted is in the database or in the
 spool, or counted and logged as lost.

@@ -3,6 +3,7 @@
 import re
 import shutil
 import signal
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .crowd import Crowd, Teller, written
+from .crowd import Crowd, Row, Teller, written
 from .databases import set_up
 from .faults import (
     Fault,
@@ -210,9 +211,9 @@ def test_a_process_that_could_open_hardly_anything_goes_on_when_it_can(
 ) -> None:
     with (
         running(serve(url, tmp_path)) as server,
-        connect(server.socket, compression=None, open_timeout=20) as socket,
+        connect(server.socket, compression=None, open_timeout=20) as device,
     ):
-        teller = Teller(1, socket)
+        teller = Teller(1, device)
         teller.tell(0)
         until(lambda: server.status()["rows written"] == "3")
         until(server.devices)
@@ -227,7 +228,7 @@ def test_a_process_that_could_open_hardly_anything_goes_on_when_it_can(
         with psycopg.connect(url) as staff:
             staff.execute("UPDATE devices SET admission = 'blocked'")
         with pytest.raises(ConnectionClosed) as closed:
-            until(lambda: socket.recv(PATIENCE_S) and False)
+            until(lambda: device.recv(PATIENCE_S) and False)
         assert closed.value.rcvd
         assert closed.value.rcvd.code == 4003
         assert "threads" not in server.status()
@@ -304,3 +305,31 @@ def test_nobody_else_can_read_an_sqlite_database_or_the_spool(
             modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in files}
     assert {"collector.sqlite3", "collector.sqlite3-wal", "spool-1.sqlite3"} < modes.keys()
     assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_who_floods_the_spool_loses_its_own_rows_and_nobody_elses(
+    postgres: Postgres, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten devices at addresses of their own, and one address that invents five hundred."""
+    monkeypatch.setenv("SPOOL_MAX_ROWS", "1000")
+
+    def tell(server: Server, number: int, address: str) -> list[Row]:
+        """A device dials from this address, tells of a minute, and is gone."""
+        line = socket.create_connection(("127.0.0.1", server.port), source_address=(address, 0))
+        with connect(server.socket, sock=line, compression=None, open_timeout=20) as device:
+            return Teller(number, device).tell(2)
+
+    with running(serve(url, tmp_path)) as server:
+        with stopped(postgres, url):
+            rows = [row for n in range(10) for row in tell(server, n, f"127.0.0.{n + 10}")]
+            until(lambda: spools(server))
+            for number in range(100, 600):
+                tell(server, number, "127.0.0.99")
+            until(lambda: server.status()["rows waiting"] == "0")
+            until(lambda: int(server.status()["rows lost"]))
+        until(lambda: not spools(server))
+        assert set(rows) < set(written(server))
+        assert server.status()["addresses with rows lost"] == "1"
+        (error,) = [line for line in errors(server) if "more rows wait than fit" in line]
+        assert "of 127.0.0.99 first" in error
+        assert server.stop() == 0

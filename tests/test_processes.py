@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import psycopg
@@ -211,6 +212,28 @@ def test_one_that_cannot_be_started_is_tried_again(
     first, second = caplog.messages
     reason = "process 1 cannot be started (No such file or directory), it is started anew in"
     assert (first, second) == (f"{reason} 1 s", f"{reason} 2 s")
+
+
+@pytest.mark.parametrize("kind", [MemoryError(), RuntimeError("can't start new thread")])
+def test_whatever_keeps_one_from_starting_does_not_end_the_others(
+    tmp_path: Path,
+    clock: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: Exception,
+) -> None:
+    def none_left(*arguments: Any, **options: Any) -> None:
+        raise kind
+
+    place = Worker(["sleep", "60"], tmp_path / "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.subprocess, "Popen", none_left)
+        place.look_after()
+    assert type(kind).__name__ in caplog.text
+    clock.now += 1
+    place.look_after()
+    place.tell_to_stop()
+    place.wait_until(clock.now + 20)
 
 
 def test_one_that_does_not_stop_is_killed(

@@ -116,9 +116,9 @@ def test_a_thread_that_finishes_no_round_is_stuck_and_named() -> None:
     thread = SteadyThread("tester", once)
     try:
         thread.start()
-        until(lambda: thread.failure)
+        until(lambda: thread.rounds.failure)
         assert "tester" not in health.own().stuck
-        thread.finished_at -= LATE_S + 15
+        thread.rounds.finished_at -= LATE_S + 15
         told = health.own()
         assert told.threads["tester"] == pytest.approx(LATE_S + 15, abs=5)
         assert told.stuck["tester"].startswith("no round for 7")
@@ -243,7 +243,7 @@ def test_a_device_whose_facts_are_not_taken_does_not_keep_another_one_from_being
     monkeypatch.setattr(registry_module, "store_facts", refuse)
     registry.start()
     assert decided.wait(20)
-    until(lambda: registry._thread and registry._thread.failure)
+    until(lambda: registry._thread and registry._thread.rounds.failure)
 
 
 def test_the_upkeep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Guest:
 
     def device(self, now: float) -> Device:
         """As it is in the table: seen now, for it is still there."""
-        shown = ", ".join(f"{channel} {watts:g} W" for channel, watts in self._watts.items())
+        shown = ", ".join(f"{channel} {watts:g} W" for channel, watts in list(self._watts.items()))
         seen = moment(now)
         return Device(
             device_id=self.peer.device_id,

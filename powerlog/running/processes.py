@@ -13,7 +13,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from powerlog.running.threads import reason
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +65,16 @@ class Worker:
         try:
             # Of its standard input this process holds the other end; see end_with_parent().
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)
-        except OSError as exc:  # no memory, or too many processes
-            self._again_later(f"cannot be started ({exc.strerror})")
+        except Exception as exc:  # noqa: BLE001 (whatever it is, the others are looked after)
+            # No memory, or too many processes or open files.
+            self._again_later(
+                f"cannot be started ({getattr(exc, 'strerror', None) or reason(exc)})"
+            )
 
     def _died(self, process: subprocess.Popen[bytes]) -> None:
-        process.communicate()  # close our end of its standard input
-        self.place.unlink(missing_ok=True)  # what it said of itself does not hold any more
+        with suppress(OSError):
+            process.communicate()  # close our end of its standard input
+            self.place.unlink(missing_ok=True)  # what it said of itself does not hold any more
         how = _how(process.returncode)
         if time.monotonic() - self._started_at >= STEADY_S:
             self._pause_s = PAUSE_S

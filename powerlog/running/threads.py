@@ -17,7 +17,27 @@ RETRY_S = 1.0
 LATE_S = 60.0  # longer than a statement that hangs is waited for; after that staff should look
 SAME_AGAIN_S = 60.0  # a thread that fails and works by turns logs so often at most
 
-_running: set["SteadyThread"] = set()
+_running: set["Rounds"] = set()
+
+
+class Rounds:
+    """When something that goes round for as long as the process lives has last done so."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.finished_at = time.monotonic()
+        self.failure: str | None = None  # of the round before, if that raised
+
+    def begin(self) -> None:
+        self.beat()
+        _running.add(self)
+
+    def beat(self) -> None:
+        """A round is finished, or one that takes long has got on."""
+        self.finished_at = time.monotonic()
+
+    def end(self) -> None:
+        _running.discard(self)
 
 
 class SteadyThread(threading.Thread):
@@ -37,13 +57,12 @@ class SteadyThread(threading.Thread):
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._once, self._at_end, self._quiet = once, at_end, quiet
-        self.finished_at = time.monotonic()
-        self.failure: str | None = None  # of the round before, if that raised
+        self.rounds = Rounds(name)
         self._logged: dict[str, float] = {}
 
     def start(self) -> None:
         """Begin. A machine that has no thread to spare is logged, and shown by stuck()."""
-        _running.add(self)
+        self.rounds.begin()
         try:
             super().start()
         except RuntimeError as exc:
@@ -56,17 +75,13 @@ class SteadyThread(threading.Thread):
             self._at_end()
         except BaseException as exc:  # noqa: BLE001 (the thread ends anyway)
             self._note(exc)
-        _running.discard(self)
-
-    def beat(self) -> None:
-        """A round that takes long calls this each time that it has got on."""
-        self.finished_at = time.monotonic()
+        self.rounds.end()
 
     def _goes_on(self) -> bool:
         try:
             again = self._once()
-            self.failure = None
-            self.beat()
+            self.rounds.failure = None
+            self.rounds.beat()
         except BaseException as exc:  # noqa: BLE001 (MemoryError and SystemExit end no thread)
             self._note(exc)
             time.sleep(RETRY_S)
@@ -75,14 +90,13 @@ class SteadyThread(threading.Thread):
 
     def _note(self, exc: BaseException) -> None:
         with suppress(BaseException):  # without memory a log line may fail as well
-            first, self.failure = self.failure is None, reason(exc)
-            last = self._logged.get(self.failure)
+            why, first = reason(exc), self.rounds.failure is None
+            self.rounds.failure = why
+            last = self._logged.get(why)
             again = last is None or time.monotonic() - last >= SAME_AGAIN_S
             if first and again and not isinstance(exc, self._quiet):
-                self._logged = {self.failure: time.monotonic()}
-                logger.error(
-                    "the thread %s has failed, it is tried again: %s", self.name, self.failure
-                )
+                self._logged = {why: time.monotonic()}
+                logger.error("the thread %s has failed, it is tried again: %s", self.name, why)
 
 
 def reason(exc: BaseException) -> str:
@@ -93,17 +107,17 @@ def reason(exc: BaseException) -> str:
 def ages() -> dict[str, float]:
     """Return the seconds since each running thread last finished a round."""
     now, found = time.monotonic(), dict[str, float]()
-    for thread in list(_running):
-        found[thread.name] = max(found.get(thread.name, 0.0), now - thread.finished_at)
+    for each in list(_running):
+        found[each.name] = max(found.get(each.name, 0.0), now - each.finished_at)
     return found
 
 
 def stuck() -> dict[str, str]:
     """Return, for each thread that has finished no round for LATE_S, how long and why."""
     now = time.monotonic()
-    late = [thread for thread in list(_running) if now - thread.finished_at > LATE_S]
+    late = [each for each in list(_running) if now - each.finished_at > LATE_S]
     return {
-        thread.name: f"no round for {now - thread.finished_at:.0f} s"
-        + (f" ({thread.failure})" if thread.failure else "")
-        for thread in late
+        each.name: f"no round for {now - each.finished_at:.0f} s"
+        + (f" ({each.failure})" if each.failure else "")
+        for each in late
     }

@@ -8,11 +8,13 @@ oldest first. While little waits it is a plain queue: sorted is what exceeds a b
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from powerlog.sampler import Due
 
 Lot = tuple[str, Sequence[Due]]  # an origin, and what came from there
+AT_ONCE = 1000  # devices of an origin that are compared: more than that nobody has but who invents
 
 
 def give_up(held: Mapping[str, int], count: int) -> dict[str, int]:
@@ -54,14 +56,20 @@ class Origin:
                 self.number -= len(part)
         return taken
 
-    def drop(self, count: int) -> None:
-        """The oldest of the devices that hold most."""
-        cuts = give_up({name: len(due) for name, due in self.devices.items()}, count)
-        for device_id, number in cuts.items():
-            del self.devices[device_id][:number]
-            self.number -= number
-            if not self.devices[device_id]:
-                del self.devices[device_id]
+    def drop(self, count: int) -> list[str]:
+        """Give up the oldest of the devices that hold most. Those of which nothing is left."""
+        left = min(count, self.number)
+        self.number -= left
+        emptied: list[str] = []
+        while left:
+            held = {name: len(due) for name, due in islice(self.devices.items(), AT_ONCE)}
+            for device_id, number in give_up(held, left).items():
+                left -= number
+                del self.devices[device_id][:number]
+                if not self.devices[device_id]:
+                    del self.devices[device_id]
+                    emptied.append(device_id)
+        return emptied
 
 
 class FairQueue:
@@ -111,9 +119,18 @@ class FairQueue:
 
     def put_back(self, lots: Sequence[Lot]) -> None:
         """These were taken, and come before all that is here of their devices."""
-        later = self.take_all()
-        for origin, due in [*lots, *later]:
-            self.add(origin, due)
+        self._number += sum(len(due) for _, due in lots)
+        if not self._origins:
+            self._came.extendleft(reversed(lots))
+            return
+        fronts: dict[str, tuple[str, list[Due]]] = {}
+        for name, due in lots:
+            for each in due:
+                fronts.setdefault(each.device_id, (name, []))[1].append(each)
+        for device_id, (name, front) in fronts.items():
+            origin = self._home(device_id, name)
+            origin.devices[device_id] = front + origin.devices.get(device_id, [])
+            origin.number += len(front)
 
     def drop(self, count: int) -> dict[str, int]:
         """Give up the oldest of the origins that hold most. Return how many of each."""
@@ -121,9 +138,8 @@ class FairQueue:
         cuts = give_up({name: origin.number for name, origin in self._origins.items()}, count)
         for name, number in cuts.items():
             origin = self._origins[name]
-            before = list(origin.devices)
-            origin.drop(number)
-            self._forget(before, origin)
+            for device_id in origin.drop(number):
+                del self._homes[device_id]
             if not origin.number:
                 del self._origins[name]
         self._number -= sum(cuts.values())
@@ -133,20 +149,21 @@ class FairQueue:
         while self._came:
             name, due = self._came.popleft()
             for each in due:
-                home = self._homes.setdefault(each.device_id, name)
-                origin = self._origins.get(home)
-                if origin is None:
-                    origin = self._origins[home] = Origin()
+                origin = self._home(each.device_id, name)
                 origin.devices.setdefault(each.device_id, []).append(each)
                 origin.number += 1
+
+    def _home(self, device_id: str, name: str) -> Origin:
+        """The origin that this device counts for: where its first waiting row came from."""
+        home = self._homes.setdefault(device_id, name)
+        if (origin := self._origins.get(home)) is None:
+            origin = self._origins[home] = Origin()
+        return origin
 
     def _return(self, name: str, origin: Origin, parts: Sequence[Sequence[Due]]) -> None:
         """Its next turn comes after all others."""
         if origin.number:
             self._origins[name] = origin
-        self._forget({part[0].device_id for part in parts}, origin)
-
-    def _forget(self, devices: Collection[str], origin: Origin) -> None:
-        for device_id in devices:
+        for device_id in {part[0].device_id for part in parts}:
             if device_id not in origin.devices:
                 del self._homes[device_id]

@@ -52,8 +52,8 @@ FROM spool LEFT JOIN lanes USING (device_id) WHERE id BETWEEN ? AND ? GROUP BY d
 """
 MAX_ORIGINS = 20_000
 OTHERS = ""  # those beyond, and all that came from nobody knows where
-TURN_ROWS = 20  # of an origin at least, where it has its turn
-DEVICE_ROWS = 10  # of a device at least, where it has its turn: each takes a query
+TURN_ROWS = 50  # of an origin at least, where it has its turn
+DEVICE_ROWS = 50  # of a device: each takes a query, and the sums of its day another
 AT_ONCE = 1000
 
 Records = list[tuple[str, str]]  # kind and body

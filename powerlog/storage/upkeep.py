@@ -81,7 +81,7 @@ class Upkeep:
             for rows in prune(found, self._stopping.wait) if alone else ():
                 deleted += rows
                 if self._thread:
-                    self._thread.beat()  # years of minutes take an hour
+                    self._thread.rounds.beat()  # years of minutes take an hour
                 if self._stopping.is_set():
                     break
         if deleted:
