@@ -283,8 +283,16 @@ class Sampler:
         if reading.energy_total_wh is not None or reading.returned_wh is not None:
             due += channel.book(reading, at)
         channel.last_ts = at
-        watts = self._active_w(channel)
-        channel.turn(watts, at, due)
+        # Rule 3: the power of an active channel, else None.
+        watts, threshold_w = channel.apower_w, self._rules.power_threshold_w
+        if self.own:
+            threshold_w = self._threshold_w(channel)
+        if watts is not None and watts <= threshold_w:
+            watts = None
+        runs = channel.runs
+        # Nearly always it goes on with a power that it has had before, and that is cheap to see.
+        if runs.open is None or watts is None or runs.rests or watts > runs.open.peak_w:
+            channel.turn(watts, at, due)
         if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
             due.append(channel.sample(minute, "measured", watts, channel.counter_wh))
 
@@ -293,13 +301,6 @@ class Sampler:
         due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
         channel.last_ts, channel.row_minute = None, -1
         device.speaks_since = device.look_at = 0.0
-
-    def _active_w(self, channel: Channel) -> float | None:
-        """Rule 3: the power of an active channel, else None."""
-        watts, threshold_w = channel.apower_w, self._rules.power_threshold_w
-        if self.own:
-            threshold_w = self._threshold_w(channel)
-        return watts if watts is not None and watts > threshold_w else None
 
     def _threshold_w(self, channel: Channel) -> float:
         if not self.own:
@@ -310,9 +311,13 @@ class Sampler:
     def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
         since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
+        if drawn_w < 0.0 and not channel.is_sum:
+            drawn_w = 0.0
         now_w = reading.apower_w
         if now_w is not None and (now_w > drawn_w or channel.is_sum):
-            channel.allow(drawn_w, now_w, at - since)
+            channel.extra_ws += abs(now_w - drawn_w) * (at - since)  # rule 11
+            if now_w > channel.peak_w:
+                channel.peak_w = now_w
         # Within a minute no whole one can lie between: nearly always, and cheap to see.
         if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
             gap = Gap(channel, reading, at, self._rules, self._threshold_w(channel))

@@ -173,33 +173,37 @@ class Channel(msgspec.Struct, gc=False):
     def used_wh(self, reading: Reading) -> float | None:
         """What the device has counted in all, less what it returned; None: it does not say."""
         total_wh, returned_wh = reading.energy_total_wh, reading.returned_wh
-        if total_wh is not None and returned_wh is not None:
-            return total_wh - returned_wh
+        if returned_wh is None and self.returned_wh is None and not self.returns:
+            return total_wh
         if total_wh is None:
             if returned_wh is None or self.returned_wh is None or not self.is_sum:
                 return None
             total_wh = self.energy_total_wh
         if returned_wh is None:
             returned_wh = self.returned_wh
-        if returned_wh is None and not self.returns:
-            returned_wh = 0.0
         return None if total_wh is None or returned_wh is None else total_wh - returned_wh
 
     def rise_wh(self, used_wh: float | None) -> float | None:
-        """What the counter rose by since energy was last booked; None where it is not known. A fall
-        is none where it may be one of our own calculation."""
+        """What the counter rose by since energy was last booked; None where it is not known."""
         if used_wh is None or self.booked_wh is None or self.blind:
             return None
         rise_wh = used_wh - self.booked_wh
-        return 0.0 if -self.slack_wh <= rise_wh < 0.0 else rise_wh
+        return rise_wh if rise_wh >= 0.0 else self._fall_wh(rise_wh)
+
+    def _fall_wh(self, rise_wh: float) -> float:
+        """A fall is none where it may be one of our own calculation."""
+        return 0.0 if -self.slack_wh <= rise_wh else rise_wh
 
     def book(self, reading: Reading, at: float) -> Sequence[Run]:
         """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
         used_wh, booked_wh, runs = self.used_wh(reading), self.booked_wh, self.runs
         if used_wh is None or (used_wh == booked_wh and runs.claims_ws > 0):
             return ()
-        rise_wh, unreset_wh = self.rise_wh(used_wh), None
-        if rise_wh is not None and booked_wh is not None:
+        rise_wh = unreset_wh = None
+        if booked_wh is not None and not self.blind:
+            rise_wh = used_wh - booked_wh
+            if rise_wh < 0.0:
+                rise_wh = self._fall_wh(rise_wh)
             # Nearly always no more than is claimed, and cheap to see.
             usual = 0.0 <= rise_wh * 3600 <= runs.claims_ws + LATE_S * self.peak_w
             if self.unreset_wh is not None or not usual:
@@ -231,20 +235,10 @@ class Channel(msgspec.Struct, gc=False):
         off_wh = most_wh(size_ws + self.extra_ws, self.peak_w) - size_ws / 3600
         return abs(rise_wh - runs.claims_ws / 3600) <= off_wh
 
-    def allow(self, before_w: float, watts: float, seconds: float) -> None:
-        """Rule 11: for these seconds it may have been this power instead of the one before."""
-        if not self.is_sum:
-            if watts <= 0.0:
-                return
-            if before_w < 0.0:
-                before_w = 0.0
-        self.extra_ws += abs(watts - before_w) * seconds
-        if watts > self.peak_w:
-            self.peak_w = watts
-
     def use(self, watts: float, since: float, until: float, calendar: Calendar) -> None:
         """Rule 12: so much was drawn (below 0: fed in) from then until then."""
-        if not calendar.same_day(since, until):
+        # Nearly always both lie in the day that was looked up last, and that is cheap to see.
+        if since < calendar.start or until >= calendar.end:
             for midnight in calendar.midnights(since, until):
                 self.runs.use(watts, midnight - since)
                 self.runs.pass_midnight(midnight)

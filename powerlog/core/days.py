@@ -63,17 +63,13 @@ class Calendar:
 
     def __init__(self, time_zone: str) -> None:
         self._zone = ZoneInfo(time_zone)
-        self._start = self._end = 0.0  # of the day that was asked for last
+        self.start = self.end = 0.0  # of the day that was asked for last
 
     def midnights(self, since: float, until: float) -> Iterator[float]:
         """Those after the one moment and up to the other, in Unix seconds."""
-        while not self.same_day(since, until):
-            if since < self._start or since >= self._end:
-                self._start, self._end = span(since, self._zone)
+        while since < self.start or until >= self.end:
+            if since < self.start or since >= self.end:
+                self.start, self.end = span(since, self._zone)
                 continue
-            since = self._end
+            since = self.end
             yield since
-
-    def same_day(self, since: float, until: float) -> bool:
-        """Nearly always, and cheap to see; False may also mean that it was not yet looked up."""
-        return self._start <= since and until < self._end

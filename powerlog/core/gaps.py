@@ -53,7 +53,7 @@ class Gap:
                 watts, drawn_w = self._vouch(vouched[between], due)
             else:
                 due.append(channel.sample(between, "carried", channel.apower_w, channel.counter_wh))
-                channel.allow(drawn_w, channel.peak_w, MINUTE_S)
+                channel.extra_ws += (channel.peak_w - drawn_w) * MINUTE_S  # rule 11
         return since, drawn_w
 
     def _vouched(self) -> dict[int, RecordedMinute]:

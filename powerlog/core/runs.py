@@ -202,7 +202,8 @@ class Ledger(msgspec.Struct, gc=False):
         """
         run = self.open
         passed = run is not None and bool(run.claims_at_midnights)
-        if rise_wh is not None and not (self.fresh or self.unsettled or passed):
+        tells = self.fresh and int(at // 60) != self.told_minute
+        if rise_wh is not None and not (tells or self.unsettled or passed):
             # Nearly always: one run at most, and nothing of it to tell (a fifth of the time).
             if run is not None:
                 run.booked_wh += run.claim_ws * self._wh_per_claim(rise_wh)

@@ -27,10 +27,13 @@ class Bucket:
         self._at = now
         return self._level
 
-    def take(self, wanted: float, now: float) -> int:
-        """Take so many, or the whole ones that are there."""
-        granted = int(max(0.0, min(wanted, self.level(now))))
-        self._level -= granted
+    def take(self, wanted: float, now: float, least: float = 1.0) -> int:
+        """Take so many, or the whole ones that are there; none where there are fewer than least."""
+        level = self.level(now)
+        if level < least:
+            return 0
+        granted = int(wanted if wanted < level else level)
+        self._level = level - granted
         return granted
 
     def reserve(self, amount: float, now: float) -> float:

@@ -18,7 +18,7 @@ from powerlog.entry.buckets import Bucket, Remembered
 
 BURST_S = 10.0  # so many seconds' worth may come at once, as after a network that stalled
 FRAMES_AT_ONCE = 100  # a socket draws so many, and so many bytes, at a time: that is cheap
-BYTES_AT_ONCE = 4096
+BYTES_AT_ONCE = 8192
 FRAME_WORTH = 1024  # bytes; with MESSAGE_OVERHEAD most frames weigh less
 LEAST_FRAMES_PER_S = 200  # a limit of fewer frames is none for the bytes of a status
 # What each device may say whatever its address has said: a status at once, and twice as much as the
@@ -119,9 +119,9 @@ class Budget:
 
     def draw_bytes(self, needed: int) -> tuple[int, float]:
         """Bytes, no less than are needed, and the seconds until they may be read."""
-        now, own = time.monotonic(), self.account.own
-        if own.level(now) >= needed:
-            return own.take(max(needed, BYTES_AT_ONCE), now), 0.0
+        now = time.monotonic()
+        if drawn := self.account.own.take(max(needed, BYTES_AT_ONCE), now, needed):
+            return drawn, 0.0
         granted = needed + BYTES_AT_ONCE
         wait_s = self.account.bytes.reserve(granted, now)
         if self.place:

@@ -62,13 +62,16 @@ class PacedSocket(QuickSocket):
         if self.bytes_left < 0:
             self.draw_bytes()
         now = self.last_ping = time.time()
-        try:
-            data = {"bytes": payload} if isBinary else {"text": payload.decode()}
-        except UnicodeDecodeError:
-            data = {"text": self.mended(payload)}
-        if "text" in data and not data["text"].isascii():
-            weight += 3 * len(payload)  # one character of four bytes makes four of each
-        message = {"type": "websocket.receive", "at": now, **data}
+        message: Message = {"type": "websocket.receive", "at": now}
+        if isBinary:
+            message["bytes"] = payload
+        else:
+            try:
+                message["text"] = text = payload.decode()
+            except UnicodeDecodeError:
+                message["text"] = text = self.mended(payload)
+            if not text.isascii():
+                weight += 3 * len(payload)  # one character of four bytes makes four of each
         if self.held:
             self.unpaid = message, weight
         else:
