@@ -99,6 +99,12 @@ class Run(models.Model):
         blank=True,
         help_text=_("[Unix time, Wh] of each local midnight passed: its energy until then."),
     )
+    starts = models.IntegerField(
+        _("starts"),
+        default=1,
+        db_default=1,
+        help_text=_("More than 1 where later starts of the same minute were merged into this run."),
+    )
 
     class Meta:
         db_table = "runs"
@@ -123,8 +129,9 @@ class Run(models.Model):
 class DayTotal(models.Model):
     """What a channel did on a local day (of TIME_ZONE); kept for ever, made in totals.py.
 
-    A run counts on the day on which it starts, its time and energy on each of its days. What an
-    open run has used since the last midnight is not in here yet.
+    A run counts on the day on which it starts, a merged one with all its starts; its time and
+    energy count on each of its days. What an open run has used since the last midnight is not in
+    here yet.
     """
 
     device_id = models.CharField(_("device"), max_length=100)

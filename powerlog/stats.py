@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 from statistics import median
 
 from powerlog.models import DayTotal
@@ -25,7 +26,7 @@ class Figures:
     run_s: float = 0.0
     energy_wh: float = 0.0
     lag_s: float = 0.0  # of the run time: what was used in it the counter has not said yet
-    runs: int = 0
+    runs: int = 0  # all starts: a merged run has several
     peak_w: float | None = None
     longest_run_s: float | None = None
     longest_pause_s: float | None = None
@@ -62,17 +63,19 @@ def figures(
     known = without(span, list(silences))
     peak_w = max(peak_w, day.peak_w if day else 0.0)
     parts = [part for run in inside if (part := run.span.clip(span))]
-    starts = [run.run.started_at for run in inside if run.run.started_at in span]
+    started = [run.run for run in inside if run.run.started_at in span]
     return Figures(
         known_s=sum(each.seconds for each in known),
         run_s=used.seconds,
         energy_wh=used.wh,
         lag_s=sum(run.lag_s for run in inside),
-        runs=len(starts),
+        runs=sum(run.starts for run in started),
         peak_w=peak_w or max((run.run.peak_w for run in inside), default=None),
         longest_run_s=max((part.seconds for part in parts), default=None),
         longest_pause_s=_longest_pause(span, parts, silences) if parts else None,
-        busiest_hour=_busiest_hour(sorted(start.timestamp() for start in starts)),
+        busiest_hour=_busiest_hour(
+            sorted((run.started_at.timestamp(), run.starts) for run in started)
+        ),
     )
 
 
@@ -89,9 +92,12 @@ def _longest_pause(span: Span, runs: list[Span], silences: Sequence[Span]) -> fl
     return max((pause.seconds for pause in pauses), default=None)
 
 
-def _busiest_hour(starts: Sequence[float]) -> int:
-    hour = HOUR.total_seconds()
+def _busiest_hour(runs: Sequence[tuple[float, int]]) -> int:
+    """When each run started, in order, and how many starts it stands for: within a minute."""
+    hour, starts = HOUR.total_seconds(), [ts for ts, _ in runs]
+    until = list(accumulate((count for _, count in runs), initial=0))
     # Of the hour that ends with each start: how many there were in it.
     return max(
-        (at + 1 - bisect_right(starts, ts - hour) for at, ts in enumerate(starts)), default=0
+        (until[at] - until[bisect_right(starts, ts - hour)] for at, ts in enumerate(starts, 1)),
+        default=0,
     )

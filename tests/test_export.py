@@ -124,6 +124,7 @@ def test_a_run_has_its_length_and_how_it_ended() -> None:
         "mean power (W)": "497",
         "peak power (W)": "510.5",
         "how it ended": "stopped",
+        "starts": "1",
     }
     assert (second["duration (s)"], second["how it ended"]) == ("3600", "lost contact")
 

@@ -117,6 +117,16 @@ def test_a_run_that_both_have_stays_once_as_the_one_that_knows_more(user: int) -
     assert [each[4:7] for each in days(NEW)] == [(1, 600.0, 100.0), (1, 60.0, 100.0)]
 
 
+def test_a_run_that_stands_for_several_starts_moves_with_all_of_them(user: int) -> None:
+    two()
+    store([*minutes(OLD, 0, 5), run(OLD, 0, 60, starts=40), run(OLD, 240, None, starts=12)])
+    joined(user)
+    moved = RunRow.objects.filter(device_id=NEW).order_by("started_at")
+    assert [each.starts for each in moved] == [40, 12]
+    assert days(NEW)[0][4] == 52
+    assert totals_by_rows_and_runs(NEW) == days(NEW)
+
+
 def test_an_open_run_ends_as_lost_contact_when_it_was_heard_last(user: int) -> None:
     old, _ = two()
     left = run(OLD, 2 * DAY - 600, None, heard_at=old.last_seen_at.timestamp())

@@ -47,8 +47,8 @@ class Life(NamedTuple):
 
 def reported(run: Run, end: float, watts: float, zone: str, ends: bool) -> Iterator[Run]:
     """A run as a sampler reports it, from its start to the last word of its counter."""
-    yield run
     copy, start = msgspec.structs.replace, run.started_at
+    yield copy(run, starts=1)
 
     def used(ts: float) -> float:
         return (ts - start) * watts / 3600
@@ -77,7 +77,7 @@ def lives(draw: st.DrawFn) -> Life:
         for each in range(number):
             at += draw(SECONDS) + 1e-6
             end, watts = at + draw(SECONDS), draw(st.sampled_from([6.0, 333.3, 2_000.0]))
-            run = Run(PUMP, channel, at, watts, 100.0)
+            run = Run(PUMP, channel, at, watts, 100.0, starts=draw(st.sampled_from([1, 1, 40])))
             ends = each < number - 1 or draw(st.booleans())
             runs += reported(run, end, watts, morning.tzinfo.key, ends)
             at = end
@@ -104,7 +104,7 @@ def cleared() -> None:
 
 
 def totals() -> dict[tuple[Any, ...], tuple[float, ...]]:
-    """Of days on which anything ran: runs, seconds, Wh, and the peak."""
+    """Of days on which anything ran: starts, seconds, Wh, and the peak."""
     return {
         (each.device_id, each.channel, each.day): (
             each.runs,

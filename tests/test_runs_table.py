@@ -102,6 +102,7 @@ def test_the_file_has_units_in_its_header_and_times_with_their_zone(settings: An
                 "2.400",
                 "450.0",
                 "stopped",
+                "1",
             ],
             strict=True,
         )

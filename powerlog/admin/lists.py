@@ -5,7 +5,7 @@ Django's own list would count the table and skip through it; this one shows the 
 where that costs nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -95,6 +95,10 @@ class SearchList(ChangeList):
             (label, self.link(**days), all(self.params.get(k, "") == v for k, v in days.items()))
             for label, days in self.search.picks().items()
         ]
+
+    @property
+    def note(self) -> str:
+        return self.model_admin.note(self.result_list)
 
     @property
     def newest(self) -> str | None:
@@ -222,6 +226,10 @@ class LogAdmin(ListFiltersOnly):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SearchList
+
+    def note(self, rows: Sequence[Any]) -> str:
+        """What is to be said below these rows."""
+        return ""
 
     @admin.display(description=_("device"))
     def device(self, row: Any) -> SafeString | str:

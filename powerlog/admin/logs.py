@@ -1,8 +1,10 @@
 """The columns of the three lists: local times, units, and the way from a day to its minutes."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -11,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from powerlog.admin.lists import LogAdmin, list_of, number
 from powerlog.lists.search import DaySearch, LogSearch, RunSearch
 from powerlog.models import DayTotal, PowerLog, Run
+from powerlog.pages import words
 
 
 def _local(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -84,7 +87,12 @@ class RunAdmin(LogAdmin):
         "peak",
         "how_it_ended",
     )
-    exclude = ("midnights",)
+
+    def get_exclude(self, request: HttpRequest, obj: Run | None = None) -> tuple[str, ...]:
+        return ("midnights", "starts") if obj is None or obj.starts == 1 else ("midnights",)
+
+    def note(self, rows: Sequence[Run]) -> str:
+        return words.why_merged() if any(run.starts > 1 for run in rows) else ""
 
     @admin.display(description=_("started"))
     def started(self, run: Run) -> str:
@@ -107,7 +115,10 @@ class RunAdmin(LogAdmin):
         address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
         length = _duration(until - run.started_at)
         link = format_html('<a href="{}">{}</a>', address, length)
-        return link if run.ended_at else format_html("{} {}", link, _("so far"))
+        if not run.ended_at:
+            link = format_html("{} {}", link, _("so far"))
+        merged = words.merged(run.starts)
+        return format_html("{}, {}", link, merged) if merged else link
 
     @admin.display(description=_("energy (Wh)"))
     def energy(self, run: Run) -> SafeString | None:

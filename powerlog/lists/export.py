@@ -174,6 +174,7 @@ RUNS = Table(
             """COALESCE(NULLIF(log."end", ''), 'still running')""",
             lambda run, meter: run.end or "still running",
         ),
+        stored("starts", "starts"),
     ),
 )
 DAYS = Table(

@@ -123,7 +123,7 @@ def _label(run: KnownRun) -> str:
     start = words.clock(run.span.start, seconds=True)
     end = "\u2026" if run.is_open else words.clock(run.until, seconds=True)
     said = [f"{start}{words.DASH}{end}", words.duration(run.seconds), words.energy(run.wh)]
-    return ", ".join(said)
+    return ", ".join(filter(None, [*said, words.merged(run.run.starts)]))
 
 
 def _gap_band(gap: Span, window: Span) -> Band | None:

@@ -183,6 +183,7 @@ def _day(request: HttpRequest, choice: choices.Choice) -> HttpResponse:
         "more_cards": more_cards,
         "comparison": cards.comparison(day),
         "lines": lines[:MOST_RUNS],
+        "why_merged": any(line.merged for line in lines[:MOST_RUNS]) and words.why_merged(),
         "hidden": max(0, len(lines) - MOST_RUNS),
         "columns": runs_table.columns(sort, _unsorted(request, meter, day.day)),
         "minutes": minutes.table(day, window),

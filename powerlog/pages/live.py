@@ -27,6 +27,7 @@ def of_meters(meters: Sequence[Meter], newest: Sequence[Latest], now: datetime) 
         parts += [meter.channel, meter.in_contact(now), row and row.timestamp]
         parts += [meter.reports_power, meter.negative_w is None]
         parts += [run and run.started_at, run and run.ended_at, run and run.energy_wh]
+        parts.append(run and run.starts)
     return {"version": _word(parts), "heard": heard_at and int(heard_at.timestamp())}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Sum
+from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -147,8 +147,8 @@ def _rank(
 
 def _cycling(now: datetime) -> dict[Key, int]:
     started = Run.objects.filter(started_at__gt=now - HOUR).order_by()
-    counted = started.values_list("device_id", "channel").annotate(starts=Count("id"))
-    often = counted.filter(starts__gte=MANY_STARTS)
+    counted = started.values_list("device_id", "channel").annotate(times=Sum("starts"))
+    often = counted.filter(times__gte=MANY_STARTS)
     return {(device_id, channel): starts for device_id, channel, starts in often}
 
 

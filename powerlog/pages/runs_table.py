@@ -31,6 +31,7 @@ HEADER = (
     "mean_a",
     "peak_w",
     "how_it_ended",
+    "starts",
 )
 
 
@@ -72,6 +73,10 @@ class RunLine:
     @property
     def start(self) -> str:
         return words.clock(self.known.run.started_at, seconds=True)
+
+    @property
+    def merged(self) -> str:
+        return words.merged(self.known.run.starts)
 
     @property
     def ended(self) -> str:
@@ -165,6 +170,7 @@ def as_csv(day: MeterDay) -> str:
                 "" if line.mean_a is None else f"{line.mean_a:.3f}",
                 f"{line.peak_w:.1f}",
                 run.run.end or "running",
+                run.run.starts,
             ]
         )
     return text.getvalue()

@@ -40,6 +40,7 @@ class PastRun(NamedTuple):
     mean_w: float
     peak_w: float
     midnights: list[tuple[float, float]]
+    starts: int
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from django.utils import formats, timezone
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
+from powerlog.core.runs import STARTS_A_MINUTE
+
 DASH = "\u2013"
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -87,6 +89,21 @@ def duration(seconds: float | None) -> str:
 def _units(language: str | None) -> list[str]:
     """UNITS in this language, which is the one that is active."""
     return [_(unit) for unit in UNITS]
+
+
+def merged(starts: int) -> str:
+    """How many starts a run stands for (rule 12); nothing where it is one."""
+    return _("%(count)s starts, merged") % {"count": number(starts)} if starts > 1 else ""
+
+
+def why_merged() -> str:
+    """The note below a table that has such a run."""
+    sentences = _(
+        "If a channel starts more than %(count)s times in a minute, all further starts of that "
+        "minute are merged into the last run. Counts of runs include every start; the duration "
+        "of that run includes the pauses."
+    )
+    return sentences % {"count": STARTS_A_MINUTE}
 
 
 def clock(moment: datetime, seconds: bool = False) -> str:

@@ -153,6 +153,7 @@ def _run(run: models.Run, peak_w: float) -> Run:
         run.energy_wh,
         heard_at=run.heard_at and run.heard_at.timestamp(),
         at_midnights=tuple((midnight, wh) for midnight, wh in run.midnights),
+        starts=run.starts,
     )
 
 

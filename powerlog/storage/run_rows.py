@@ -25,21 +25,22 @@ ATTEMPTS = 3
 COLUMNS = (
     "device_id text, channel text, started_at timestamptz, ended_at timestamptz, energy_wh float8, "
     "mean_w float8, peak_w float8, counter_wh float8, how text, heard_at timestamptz, "
-    "midnights jsonb"
+    "midnights jsonb, starts int"
 )
-STORED = "device_id, channel, started_at, id, ended_at, energy_wh, peak_w, midnights"
+STORED = "device_id, channel, started_at, id, ended_at, energy_wh, peak_w, midnights, starts"
 LOCKED = {"postgresql": "ORDER BY device_id, channel, started_at FOR UPDATE", "sqlite": ""}
 # An ended run changes only when the counter has gone on: an old report, of a log or of a second
-# socket, neither opens it again nor counts its energy twice. A peak never falls.
+# socket, neither opens it again nor counts its energy twice. A peak never falls, nor do starts.
 UPDATE = """
 WITH reported (
     device_id, channel, started_at, ended_at, energy_wh, mean_w, peak_w, counter_wh, how, heard_at,
-    midnights, id
+    midnights, starts, id
 ) AS ({runs})
 UPDATE runs SET
     ended_at = reported.ended_at, energy_wh = reported.energy_wh, mean_w = reported.mean_w,
     peak_w = {greatest}(runs.peak_w, reported.peak_w), counter_wh = reported.counter_wh,
-    "end" = reported.how, heard_at = reported.heard_at, midnights = reported.midnights
+    "end" = reported.how, heard_at = reported.heard_at, midnights = reported.midnights,
+    starts = {greatest}(runs.starts, reported.starts)
 FROM reported
 WHERE runs.id = reported.id AND (
     runs.ended_at IS NULL
@@ -51,7 +52,7 @@ RETURNING runs.id
 INSERT = """
 INSERT INTO runs
     (device_id, channel, started_at, ended_at, energy_wh, mean_w, peak_w, counter_wh, "end",
-     heard_at, midnights)
+     heard_at, midnights, starts)
 {runs} {in_order}
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -72,17 +73,19 @@ class Row(NamedTuple):
     end: str
     heard_at: datetime | None
     midnights: Sequence[Sequence[float]]
+    starts: int
 
     @property
     def key(self) -> Key:
         return self.device_id, self.channel, self.started_at
 
-    def counted(self, peak_w: float = 0.0) -> Counted:
-        """Return what counts of it when it is written over one with this peak."""
+    def counted(self, peak_w: float = 0.0, starts: int = 1) -> Counted:
+        """Return what counts of it when it is written over one with this peak and these starts."""
         ended_at = None if self.ended_at is None else self.ended_at.timestamp()
         peak_w = max(peak_w, self.peak_w)
         started_at = self.started_at.timestamp()
-        return Counted(started_at, ended_at, self.energy_wh, peak_w, self.midnights)
+        starts = max(starts, self.starts)
+        return Counted(started_at, ended_at, self.energy_wh, peak_w, self.midnights, starts)
 
     def lost(self, ended_at: datetime) -> "Row":
         """Return it as ended there."""
@@ -100,12 +103,13 @@ class Stored(NamedTuple):
     energy_wh: float
     peak_w: float
     midnights: str
+    starts: int
 
     def counted(self, row: Row) -> Counted:
         ended_at = self.ended_at and self.ended_at.replace(tzinfo=UTC).timestamp()
         midnights = msgspec.json.decode(self.midnights)
         started_at = row.started_at.timestamp()
-        return Counted(started_at, ended_at, self.energy_wh, self.peak_w, midnights)
+        return Counted(started_at, ended_at, self.energy_wh, self.peak_w, midnights, self.starts)
 
 
 def store_runs(reported: Iterable[Run]) -> None:
@@ -130,6 +134,7 @@ def _row(run: Run) -> Row:
         run.end,
         None if run.heard_at is None else moment(run.heard_at),
         [[midnight, round(wh, 3)] for midnight, wh in run.midnights],
+        run.starts,
     )
 
 
@@ -172,7 +177,12 @@ def _update(pairs: Sequence[tuple[Stored, Row]]) -> list[Change]:
             cursor.execute(UPDATE.format(runs=runs, greatest=greatest), parameters)
             updated.update(run_id for (run_id,) in cursor)
     return [
-        Change(row.device_id, row.channel, stored.counted(row), row.counted(stored.peak_w))
+        Change(
+            row.device_id,
+            row.channel,
+            stored.counted(row),
+            row.counted(stored.peak_w, stored.starts),
+        )
         for stored, row in pairs
         if stored.id in updated
     ]

@@ -1,8 +1,9 @@
 """The share of a run on each of its local days: what day totals are sums of.
 
-A run counts on the day on which it starts, its time and energy on each of its days. Its energy is
-known at its start, at the midnights that it has passed and at its end, and grows evenly between
-them. An open run counts up to the last midnight that it has passed.
+A run counts on the day on which it starts, once for each of its starts: rule 12 merges those of one
+minute. Its time and energy count on each of its days. Its energy is known at its start, at the
+midnights that it has passed and at its end, and grows evenly between them. An open run counts up to
+the last midnight that it has passed.
 """
 
 from bisect import bisect_right
@@ -30,11 +31,13 @@ class Counted(NamedTuple):
     energy_wh: float
     peak_w: float
     midnights: Sequence[Sequence[float]]
+    starts: int
 
     @classmethod
     def of(cls, run: models.Run) -> Self:
         ended_at = run.ended_at and run.ended_at.timestamp()
-        return cls(run.started_at.timestamp(), ended_at, run.energy_wh, run.peak_w, run.midnights)
+        started_at = run.started_at.timestamp()
+        return cls(started_at, ended_at, run.energy_wh, run.peak_w, run.midnights, run.starts)
 
 
 class Share(NamedTuple):
@@ -89,7 +92,7 @@ def change(before: Counted | None, after: Counted) -> dict[date, Share]:
     if before is None:
         return shares(after)
     both_open = before.ended_at is None and after.ended_at is None
-    if both_open and before.midnights == after.midnights:
+    if both_open and (before.midnights, before.starts) == (after.midnights, after.starts):
         return {}  # nearly always, where a connection ends
     since = _same_until(before, after)
     old, new = shares(before, since), shares(after, since)
@@ -101,6 +104,8 @@ def change(before: Counted | None, after: Counted) -> dict[date, Share]:
 
 
 def _same_until(before: Counted, after: Counted) -> float:
+    if before.starts != after.starts:
+        return before.started_at
     known_until = min(_points(before)[-1][0], _points(after)[-1][0])
     same = before.started_at
     for old, new in zip(before.midnights, after.midnights, strict=False):
@@ -123,15 +128,15 @@ def _points(run: Counted) -> list[tuple[float, float]]:
 def _share(
     run: Counted, points: Sequence[tuple[float, float]], since: float, until: float
 ) -> Share:
-    starts = since <= run.started_at < until
+    starts = run.starts if since <= run.started_at < until else 0
     if starts and run.ended_at is not None and run.ended_at <= until:
         seconds = round(run.ended_at - run.started_at, DIGITS)
-        return Share(1, seconds, round(run.energy_wh, DIGITS), run.peak_w)
+        return Share(starts, seconds, round(run.energy_wh, DIGITS), run.peak_w)
     first, last = max(since, run.started_at), min(until, points[-1][0])
     if first >= last:
-        return Share(int(starts))
+        return Share(starts)
     used_wh = _wh_at(points, last) - _wh_at(points, first)
-    return Share(int(starts), round(last - first, DIGITS), round(used_wh, DIGITS))
+    return Share(starts, round(last - first, DIGITS), round(used_wh, DIGITS))
 
 
 def _wh_at(points: Sequence[tuple[float, float]], ts: float) -> float:

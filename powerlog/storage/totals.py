@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connections, transaction
-from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
+from django.db.models import DurationField, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from powerlog.core.days import days_between
@@ -156,7 +156,7 @@ def sums(runs: QuerySet[Run]) -> dict[date, Share]:
         runs.filter(first_day=F("last_day"))
         .values_list("first_day")
         .annotate(
-            number=Count("pk"),
+            number=Sum("starts"),
             time=Sum(F("ended_at") - F("started_at"), output_field=DurationField()),
             wh=Sum("energy_wh"),
             highest_w=Max("peak_w"),
