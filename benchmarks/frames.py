@@ -3,8 +3,8 @@
 Both servers run alone, in turn, each round anew and with an empty database of its own. A frame is
 a NotifyStatus of three channels that draw power. Once in a burst, as fast as a server takes them;
 once paced, one frame a second from each of many sockets. What counts is the server's own CPU time,
-user and system, until it is idle again, with the rows that it writes. Every socket has said a frame
-before that: what it costs to arrive, fleet.py measures.
+user and system, until it is idle again, with the rows that it writes. Every socket has said two frames
+before, and answers what it is asked: what it costs to arrive, fleet.py measures.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import urllib.request
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -32,6 +33,7 @@ from .wire import HOST, DeviceSocket, client_frame, dial
 CONNECT_AT_ONCE = 50
 BURST_VARIANTS = 20
 PACE_TICK_S = 0.01
+BEFORE = (-2, -1)  # a run starts, and its counter rises: both are reported once
 
 
 class Cost(NamedTuple):
@@ -48,6 +50,10 @@ class Load(NamedTuple):
     sockets: int
     frames: int
     every_s: float
+
+
+def name(number: int) -> str:
+    return f"shellypro4pm-{number:012x}"
 
 
 def status(number: int, count: int) -> bytes:
@@ -68,7 +74,7 @@ def status(number: int, count: int) -> bytes:
                 "minute_ts": minute_ts,
             },
         }
-    message = {"src": f"shellypro4pm-{number:012x}", "dst": "ws", "method": "NotifyStatus"}
+    message = {"src": name(number), "dst": "ws", "method": "NotifyStatus"}
     return json.dumps(message | {"params": params}, separators=(",", ":")).encode()
 
 
@@ -104,15 +110,34 @@ async def paced(sockets: Sequence[DeviceSocket], load: Load) -> float:
     return late_s
 
 
+class Shelly(DeviceSocket):
+    """The connection of a device, which answers what it is asked."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(heard=self.answer)
+        self.number = number
+
+    def answer(self, text: bytes) -> None:
+        asked = json.loads(text)
+        if asked["method"] != "NotifyStatus":
+            all_of_it = asked["method"] == "Shelly.GetStatus"
+            result = json.loads(status(self.number, BEFORE[0]))["params"] if all_of_it else {}
+            message = {"id": asked["id"], "src": name(self.number), "result": result}
+            self.say(json.dumps(message).encode())
+
+
 async def measure(port: int, usage: Usage, load: Load) -> Cost:
     empty_kb = usage.rss_kb()
     sockets: list[DeviceSocket] = []
     for first in range(0, load.sockets, CONNECT_AT_ONCE):
         numbers = range(first, min(first + CONNECT_AT_ONCE, load.sockets))
-        sockets += await asyncio.gather(*(dial(port, number, DeviceSocket) for number in numbers))
-    for number, socket in enumerate(sockets):
-        socket.say(status(number, 0))
-    await idle(usage)
+        sockets += await asyncio.gather(
+            *(dial(port, each, partial(Shelly, each)) for each in numbers)
+        )
+    for count in BEFORE:
+        for number, socket in enumerate(sockets):
+            socket.say(status(number, count))
+        await idle(usage)
     full_kb, before_s, began = usage.rss_kb(), usage.cpu_s(), time.time()
     late_s = await (paced if load.every_s else burst)(sockets, load)
     took_s = await idle(usage) - began
