@@ -12,8 +12,9 @@ from powerlog.entry import budget
 from powerlog.entry.budget import BURST_S, OWN_BYTES, Place, Places
 from powerlog.entry.device_socket import DeviceSocket
 from powerlog.entry.entrance import Entrance
-from powerlog.entry.paced_socket import MAX_WAITING, MESSAGE_OVERHEAD
+from powerlog.entry.paced_socket import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
 from powerlog.entry.quick_socket import QuickSocket
+from powerlog.entry.slowed import slowed
 
 from .bare_socket import Later, is_read
 from .test_quick_socket import frame
@@ -158,6 +159,7 @@ def in_debt(socket: DeviceSocket, clock: SimpleNamespace, later: Later) -> Devic
 @pytest.fixture(autouse=True)
 def nobody_was_here_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "places", Places(Place, 60.0, 100))
+    slowed.__init__()  # type: ignore[misc]
 
 
 def test_what_an_address_cannot_pay_for_waits_and_is_not_lost(
@@ -174,6 +176,27 @@ def test_what_an_address_cannot_pay_for_waits_and_is_not_lost(
     told = [in_debt.application_queue.get_nowait() for _ in range(4)]
     assert [each["text"] for each in told[1:]] == ["0", "1", "2"]
     assert later == []
+
+
+def test_who_is_read_more_slowly_is_counted_until_it_is_not(
+    in_debt: DeviceSocket, clock: SimpleNamespace, later: Later
+) -> None:
+    assert len(slowed) == 1
+    clock.now += 60
+    later.pop()()
+    assert len(slowed) == 0
+
+
+def test_who_is_gone_meanwhile_is_not_counted_any_more(
+    in_debt: DeviceSocket, clock: SimpleNamespace, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QuickSocket, "connectionLost", lambda *_: None)
+    PacedSocket.connectionLost(in_debt, None)
+    assert len(slowed) == 0
+    in_debt.state = in_debt.STATE_CLOSED
+    clock.now += 60
+    later.pop()()
+    assert len(slowed) == 0
 
 
 def test_one_message_too_much_stops_the_ones_behind_it(
