@@ -46,6 +46,22 @@ def test_the_smallest_messages_weigh_something(socket: DeviceSocket, later: Late
     assert len(later) == 1
 
 
+def test_small_messages_that_came_together_wait_in_the_bytes_that_they_are(
+    socket: DeviceSocket, later: Later
+) -> None:
+    told: list[str] = []
+    socket.dataReceived(b"".join(frame(b"%d" % number) for number in range(1900)))
+    while len(told) < 1900:
+        waiting = socket.application_queue.qsize()
+        assert 0 < waiting <= MAX_WAITING // MESSAGE_OVERHEAD + 1
+        told += [socket.application_queue.get_nowait()["text"] for _ in range(waiting)]
+        if later:
+            later.pop()()
+    assert told == [str(number) for number in range(1900)]
+    assert is_read(socket)
+    assert later == []
+
+
 def test_a_socket_whose_messages_are_handled_is_always_read(
     socket: DeviceSocket, later: Later
 ) -> None:
@@ -251,6 +267,16 @@ def test_when_the_server_goes_all_that_was_sent_is_read(
     assert in_debt.application_queue.qsize() == 2
     in_debt.onMessage(b"x" * 60_000, False)
     assert is_read(in_debt)
+
+
+def test_what_waits_in_its_bytes_is_read_as_well_when_the_server_goes(
+    socket: DeviceSocket, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "sendCloseFrame", Mock())
+    socket.dataReceived(b"".join(frame(b"%d" % number) for number in range(1900)))
+    monkeypatch.setattr(Entrance, "is_open", False)
+    socket.go_away()
+    assert socket.application_queue.qsize() == 1900
 
 
 def test_pings_are_paid_for_as_well(

@@ -82,7 +82,7 @@ class PacedSocket(QuickSocket):
         self.waiting += weight
         self.application_queue.put_nowait(message)
         if self.waiting > MAX_WAITING and not self.messages_wait:
-            self.messages_wait = True
+            self.messages_wait, self.full = True, Entrance.is_open
             self.pause()
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
 
@@ -171,9 +171,12 @@ class PacedSocket(QuickSocket):
         super().check_timeouts()
 
     def catch_up(self) -> None:
-        """Read on once no message waits; the queue does not tell when that is."""
+        """Read on once no message waits, first what is here already; the queue does not tell when
+        that is."""
         if self.application_queue.empty():
-            self.messages_wait = False
+            self.messages_wait = self.full = False
+            if self.state != self.STATE_CLOSED:
+                self.dataReceived(b"")
             self.read_on()
         elif self.state != self.STATE_CLOSED:
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
