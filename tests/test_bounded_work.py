@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from powerlog.models import DayTotal
+from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
+from powerlog.pages import meters
 from powerlog.storage.store import store
 
 from .doubles import sample
 from .frames import PUMP, T0
+from .line import SWITCH
 from .test_store import run
 from .work import ROWS, RUNS, fill, steps
 
@@ -46,6 +48,21 @@ def test_a_run_whose_end_was_lost_is_ended_without_reading_those_of_other_channe
     first, second = RunRow.objects.filter(device_id=OTHER).order_by("started_at")
     assert (first.ended_at, first.end) == (sample_time(1), "lost contact")
     assert second.ended_at is None
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_page_finds_the_newest_of_a_channel_without_reading_those_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill(ROWS, MANY, MORNING, 60, PUMP)
+    store([run(T0 - 90_000.0, device_id=OTHER), sample(-1500, device_id=OTHER)])
+    monkeypatch.setattr(meters, "DEFAULT_DB_ALIAS", "writer")  # where steps are counted
+    keys = [(OTHER, SWITCH), (PUMP, SWITCH), ("nobody", SWITCH)]
+    for model in (RunRow, PowerLog):
+        assert steps(lambda: meters.newest(model, keys)) < FEW_STEPS  # noqa: B023 (used at once)
+        assert steps(lambda: meters.newest(model, keys, MORNING)) < FEW_STEPS  # noqa: B023
+        assert meters.newest(model, keys).keys() == {*keys[:2]}
+        assert meters.newest(model, keys, MORNING).keys() == {*keys[:1]}
 
 
 def sample_time(minute: int) -> datetime:

@@ -10,9 +10,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from powerlog.entry.peer import SUPERSEDED
+
+from .crowd import written
 from .frames import STATUS, answer, delta, full
-from .knocking import closed, counted, dial, rows
-from .servers import PATIENCE_S, Server, running, serve, until
+from .good_devices import Minute
+from .knocking import closed, counted, dial
+from .servers import PATIENCE_S, Server, daphne, running, serve, until
 
 SITE = 100
 HOUR = 1560  # frames: as many as the most talkative device sends
@@ -22,6 +26,14 @@ MODEL = STATUS["Pro 4PM, firmware 1.7"]
 @pytest.fixture
 def server(ready_sqlite: Callable[[Path], str], tmp_path: Path) -> Iterator[Server]:
     with running(serve(ready_sqlite(tmp_path), tmp_path)) as server:
+        yield server
+        assert "Traceback" not in server.output
+
+
+@pytest.fixture
+def under_daphne(ready_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Server]:
+    """By its own command line, with the settings' defaults."""
+    with running(daphne(ready_postgres(), tmp_path)) as server:
         yield server
         assert "Traceback" not in server.output
 
@@ -51,39 +63,95 @@ def device_id(number: int) -> str:
     return f"shellypro4pm-{number:012x}"
 
 
-def watts(number: int) -> float:
-    return 10.0 + number
+def keys(server: Server) -> set[Minute]:
+    return {Minute(*row[:3]) for row in written(server)}
 
 
-async def arrive(server: Server, number: int) -> ClientConnection:
-    """Dial, say and answer what a device does, and what it draws."""
-    mine = device_id(number)
-    socket = await connect(server.socket, compression=None, open_timeout=PATIENCE_S)
-    status = {key.replace(":", "_"): part for key, part in MODEL.items()}
-    off = status | {f"switch_{n}": {"apower": 0.0} for n in range(4)}
-    await socket.send(full(time.time(), mine, **off, more={"text": "x" * 8_000}))
-    await socket.send(answer(mine, **off, more={"text": "x" * 8_000}))
-    # Later than the answer, which has no time of its own.
-    await socket.send(delta(time.time() + 5, mine, switch_0={"apower": watts(number)}))
-    return socket
+def minute(ts: float) -> int:
+    return int(ts // 60) * 60
 
 
-async def power_cut_ends(server: Server) -> None:
-    sockets = await asyncio.gather(*(arrive(server, number) for number in range(SITE)))
-    # One of them had kept an hour for a network that stalled.
-    for _ in range(HOUR):
-        await sockets[0].send(voltage(device_id(0)))
+async def dialled(server: Server) -> ClientConnection:
+    return await connect(
+        server.socket, compression=None, proxy=None, open_timeout=PATIENCE_S, ping_interval=None
+    )
+
+
+async def all_read(sockets: list[ClientConnection]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         for pong in [await socket.ping() for socket in sockets]:
             await pong
-    for socket in sockets:
+
+
+async def arrive(server: Server, number: int) -> tuple[ClientConnection, set[Minute]]:
+    """Dial, say and answer what a device does, all of it longer than usual."""
+    mine, now = device_id(number), time.time()
+    socket = await dialled(server)
+    status = {key.replace(":", "_"): part for key, part in MODEL.items()}
+    long = status | {"more": {"text": "x" * 8_000}}
+    await socket.send(full(now, mine, **long))
+    await socket.send(answer(mine, **long))
+    for place in range(3):
+        await socket.send(delta(now + 60, mine, **{f"switch_{place}": {"apower": 50.0 + place}}))
+    at_first = {Minute(mine, f"switch:{place}", minute(now)) for place in (0, 2)}  # 1 is off
+    return socket, at_first | {
+        Minute(mine, f"switch:{place}", minute(now + 60)) for place in range(3)
+    }
+
+
+async def power_cut_ends(server: Server) -> set[Minute]:
+    """All dial at once, and their connections of before are half-open."""
+    before = await asyncio.gather(*(dialled(server) for _ in range(SITE)))
+    for number, socket in enumerate(before):
+        await socket.send(voltage(device_id(number)))
+    await all_read(before)
+    arrived = await asyncio.gather(*(arrive(server, number) for number in range(SITE)))
+    sockets = [socket for socket, _ in arrived]
+    for _ in range(HOUR):  # which one of them had kept
+        await sockets[0].send(voltage(device_id(0)))
+    await all_read(sockets)
+    assert server.status()["devices connected"] == str(SITE)
+    for socket in [*sockets, *before]:
         await socket.close()
+    assert {socket.close_code for socket in before} == {SUPERSEDED}
+    return set().union(*(rows for _, rows in arrived))
 
 
-def test_a_site_behind_one_address_comes_back_and_loses_nothing(server: Server) -> None:
-    asyncio.run(power_cut_ends(server))
-    expected = {(device_id(number), watts(number)) for number in range(SITE)}
-    until(lambda: expected <= {*rows(server)})
-    assert int(server.status()["frames"]) == 3 * SITE + HOUR
-    assert server.status()["bad frames"] == "0"
-    assert server.status()["refused"] == "0"
+def has_lost_nothing(server: Server, rows: set[Minute], frames: int) -> None:
+    until(lambda: rows <= keys(server))
+    assert keys(server) == rows
+    status = server.status()
+    assert int(status["frames"]) == frames
+    assert (status["bad frames"], status["refused"], status["rows lost"]) == ("0", "0", "0")
+
+
+def test_a_site_behind_one_address_comes_back_and_loses_nothing(under_daphne: Server) -> None:
+    rows = asyncio.run(power_cut_ends(under_daphne))
+    assert len(rows) == 5 * SITE
+    has_lost_nothing(under_daphne, rows, SITE + 5 * SITE + HOUR)
+
+
+async def catches_up(server: Server) -> set[Minute]:
+    """Stamps are within what is believed of a clock, with half a minute to spare."""
+    mine, rows, now = device_id(0), set(), time.time()
+    socket = await dialled(server)
+    for number in range(HOUR):
+        at, place = now - 90 + 180 * number / HOUR, number % 3
+        aenergy = {"total": 4_711.25 + number / 1000, "by_minute": [7000.0] * 3}
+        switch = {"apower": 420.0, "voltage": 230.1, "current": 1.9, "aenergy": aenergy}
+        # Of 900 bytes: hardly any is as long.
+        long = {f"switch_{place}": switch, "more": {"text": "x" * 600}}
+        await socket.send(delta(at, mine, **long))
+        rows.add(Minute(mine, f"switch:{place}", minute(at)))
+    await all_read([socket])
+    assert server.status()["devices connected"] == "1"
+    await socket.close()
+    return rows
+
+
+def test_a_device_catches_up_with_an_hour_in_one_go_and_loses_nothing(
+    under_daphne: Server,
+) -> None:
+    rows = asyncio.run(catches_up(under_daphne))
+    assert len(rows) in (9, 12)  # three minutes: of the clock these are four, or three
+    has_lost_nothing(under_daphne, rows, HOUR)

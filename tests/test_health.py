@@ -111,6 +111,15 @@ def test_numbers_that_are_texts_are_counted_where_there_are_any() -> None:
     assert lines([process(1, texts=2), process(2, texts=5)])["values that are text"] == 7
 
 
+def test_who_is_read_more_slowly_is_said_where_there_was_anybody() -> None:
+    assert "read more slowly" not in lines([process(1, slowed_s=0.4)])
+    gone, both = process(1, slowed_s=70.7), process(2, slowed=2, slowed_s=3.0)
+    assert lines([gone])["read more slowly"] == "0 addresses now, 71 s in all"
+    shown = lines([process(1, slowed=1, slowed_s=70.7), both])
+    assert shown["read more slowly"] == "2 addresses now, 74 s in all"
+    assert lines([process(1, slowed=1)])["read more slowly"] == "1 address now, 0 s in all"
+
+
 def test_a_stranger_is_told_whether_all_is_well() -> None:
     good = process(1, asking_since=NOW - 1, last_write_at=NOW)
     assert well([good])

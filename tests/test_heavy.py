@@ -21,6 +21,7 @@ def waits_s(server: Server, sockets: int, times: int) -> list[float]:
     waits = []
     with dial(server) as device, heavy(server, sockets, PATIENCE_S + times * 2 * EVERY_S):
         until(lambda: int(server.status()["devices connected"]) >= sockets / 2)
+        until(lambda: "1 address now" in server.status().get("read more slowly", ""))
         for number in range(times):
             began = time.monotonic()
             server.status()

@@ -91,12 +91,12 @@ def test_the_newest_of_many_channels_is_one_query(django_assert_num_queries: Any
     run(30, None).save()
     keys = [("pump", "switch:2"), ("other", "switch:2"), ("nobody", "x")]
     with django_assert_num_queries(2):
-        rows, runs = newest(PowerLog, "timestamp", keys), newest(Run, "started_at", keys)
+        rows, runs = newest(PowerLog, keys), newest(Run, keys)
     assert {key: each.timestamp for key, each in rows.items()} == {
         keys[0]: at(7),
         keys[1]: at(4),
     }
     assert [each.started_at for each in runs.values()] == [at(30)]
-    assert newest(Run, "started_at", []) == {}
-    before = newest(Run, "started_at", keys, before=at(30))
+    assert newest(Run, []) == {}
+    before = newest(Run, keys, before=at(30))
     assert [each.started_at for each in before.values()] == [at(10)]

@@ -12,8 +12,9 @@ from powerlog.entry import budget
 from powerlog.entry.budget import BURST_S, OWN_BYTES, Place, Places
 from powerlog.entry.device_socket import DeviceSocket
 from powerlog.entry.entrance import Entrance
-from powerlog.entry.paced_socket import MAX_WAITING, MESSAGE_OVERHEAD
+from powerlog.entry.paced_socket import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
 from powerlog.entry.quick_socket import QuickSocket
+from powerlog.entry.slowed import slowed
 
 from .bare_socket import Later, is_read
 from .test_quick_socket import frame
@@ -43,6 +44,22 @@ def test_the_smallest_messages_weigh_something(socket: DeviceSocket, later: Late
         socket.onMessage(b"", False)
     assert not is_read(socket)
     assert len(later) == 1
+
+
+def test_small_messages_that_came_together_wait_in_the_bytes_that_they_are(
+    socket: DeviceSocket, later: Later
+) -> None:
+    told: list[str] = []
+    socket.dataReceived(b"".join(frame(b"%d" % number) for number in range(1900)))
+    while len(told) < 1900:
+        waiting = socket.application_queue.qsize()
+        assert 0 < waiting <= MAX_WAITING // MESSAGE_OVERHEAD + 1
+        told += [socket.application_queue.get_nowait()["text"] for _ in range(waiting)]
+        if later:
+            later.pop()()
+    assert told == [str(number) for number in range(1900)]
+    assert is_read(socket)
+    assert later == []
 
 
 def test_a_socket_whose_messages_are_handled_is_always_read(
@@ -158,6 +175,7 @@ def in_debt(socket: DeviceSocket, clock: SimpleNamespace, later: Later) -> Devic
 @pytest.fixture(autouse=True)
 def nobody_was_here_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "places", Places(Place, 60.0, 100))
+    slowed.__init__()  # type: ignore[misc]
 
 
 def test_what_an_address_cannot_pay_for_waits_and_is_not_lost(
@@ -174,6 +192,27 @@ def test_what_an_address_cannot_pay_for_waits_and_is_not_lost(
     told = [in_debt.application_queue.get_nowait() for _ in range(4)]
     assert [each["text"] for each in told[1:]] == ["0", "1", "2"]
     assert later == []
+
+
+def test_who_is_read_more_slowly_is_counted_until_it_is_not(
+    in_debt: DeviceSocket, clock: SimpleNamespace, later: Later
+) -> None:
+    assert len(slowed) == 1
+    clock.now += 60
+    later.pop()()
+    assert len(slowed) == 0
+
+
+def test_who_is_gone_meanwhile_is_not_counted_any_more(
+    in_debt: DeviceSocket, clock: SimpleNamespace, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QuickSocket, "connectionLost", lambda *_: None)
+    PacedSocket.connectionLost(in_debt, None)
+    assert len(slowed) == 0
+    in_debt.state = in_debt.STATE_CLOSED
+    clock.now += 60
+    later.pop()()
+    assert len(slowed) == 0
 
 
 def test_one_message_too_much_stops_the_ones_behind_it(
@@ -228,6 +267,16 @@ def test_when_the_server_goes_all_that_was_sent_is_read(
     assert in_debt.application_queue.qsize() == 2
     in_debt.onMessage(b"x" * 60_000, False)
     assert is_read(in_debt)
+
+
+def test_what_waits_in_its_bytes_is_read_as_well_when_the_server_goes(
+    socket: DeviceSocket, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "sendCloseFrame", Mock())
+    socket.dataReceived(b"".join(frame(b"%d" % number) for number in range(1900)))
+    monkeypatch.setattr(Entrance, "is_open", False)
+    socket.go_away()
+    assert socket.application_queue.qsize() == 1900
 
 
 def test_pings_are_paid_for_as_well(

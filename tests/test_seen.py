@@ -21,6 +21,7 @@ from .test_registry import peer, silences
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writer"])
 Live = Callable[..., None]
+PRODUCTION, TEST = 11, 22
 
 
 @pytest.fixture
@@ -82,23 +83,61 @@ def test_a_silence_over_two_restarts_is_one(live: Live) -> None:
 
 
 def test_a_file_that_is_damaged_or_cannot_be_written_is_none(tmp_path: Path) -> None:
-    (tmp_path / "seen-1.json").write_text('[{"device_id": 5}]')
+    (tmp_path / "seen-0000000b-1.json").write_text('[{"device_id": 5}]')
     (tmp_path / "seen-2.json").write_bytes(b"\xff")
-    files = SeenFiles(tmp_path)
+    files = SeenFiles(tmp_path, PRODUCTION)
     assert files.left() == {}
     files.forget()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "full").touch()
-    SeenFiles(tmp_path / "full").keep([Facts(PUMP, peer(0))])
+    SeenFiles(tmp_path / "full", PRODUCTION).keep([Facts(PUMP, peer(0))])
 
 
 def test_of_two_processes_the_one_that_heard_a_device_last_is_believed(tmp_path: Path) -> None:
     for number, at_s in ((1, 500), (2, 900), (3, 700)):
-        files = SeenFiles(tmp_path)
-        files._own = tmp_path / f"seen-{number}.json"
+        files = SeenFiles(tmp_path, PRODUCTION)
+        files._own = files._place(str(number))
         facts = Facts(PUMP, peer(at_s))
         facts.was_silent(T0 + at_s - 200, T0 + at_s)
         files.keep([facts])
-    (facts,) = SeenFiles(tmp_path).left().values()
+    (facts,) = SeenFiles(tmp_path, PRODUCTION).left().values()
     assert facts.peer.heard_at == T0 + 900
     assert sorted(facts.silences) == [(T0 + end - 200, T0 + end) for end in (500, 700, 900)]
+
+
+def heard_of(folder: Path, database: int) -> set[str]:
+    return set(SeenFiles(folder, database).left())
+
+
+def test_what_was_heard_for_one_database_is_nothing_to_a_collector_with_another(
+    tmp_path: Path,
+) -> None:
+    production, test = SeenFiles(tmp_path, PRODUCTION), SeenFiles(tmp_path, TEST)
+    production.keep([Facts(PUMP, peer(0))])
+    assert test.left() == {}
+    test.keep([Facts("another", peer(0))])  # with the same number of its process
+    assert heard_of(tmp_path, PRODUCTION) == {PUMP}
+    test.forget()
+    assert heard_of(tmp_path, PRODUCTION) == {PUMP}
+    assert heard_of(tmp_path, TEST) == set()
+
+
+def test_a_file_of_no_database_is_adopted_by_who_starts_first(tmp_path: Path) -> None:
+    SeenFiles(tmp_path, PRODUCTION).keep([Facts(PUMP, peer(0))])
+    (file,) = tmp_path.iterdir()
+    file.rename(tmp_path / "seen-4711.json").chmod(0o644)
+    first = SeenFiles(tmp_path, TEST)
+    assert set(first.left()) == {PUMP}
+    assert heard_of(tmp_path, PRODUCTION) == set()
+    (adopted,) = tmp_path.iterdir()
+    assert stat.S_IMODE(adopted.stat().st_mode) == 0o600
+    first.forget()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_for_its_owner_only_whatever_was_left_there(tmp_path: Path) -> None:
+    files = SeenFiles(tmp_path, PRODUCTION)
+    files._own.with_suffix(".new").touch(mode=0o644)
+    files.keep([])
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -30,6 +30,9 @@ class DeviceSocket(LeavingSocket, EarlySocket, PacedSocket, PromptSocket):
         self.unpaid_until = 0.0
         if self.held:
             self.go_on()
+        if self.full:
+            self.full = False
+            self.dataReceived(b"")
 
     def connectionLost(self, reason: Any) -> None:
         Entrance.leave(self.transport.getPeer())

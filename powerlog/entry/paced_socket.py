@@ -17,6 +17,7 @@ from powerlog.entry.deadlines import POLICY_VIOLATION
 from powerlog.entry.entrance import Entrance
 from powerlog.entry.once import once
 from powerlog.entry.quick_socket import QuickSocket
+from powerlog.entry.slowed import slowed
 from powerlog.entry.traffic import traffic
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class PacedSocket(QuickSocket):
     frames_left = bytes_left = 0  # drawn from the budget; a debt is waited for
     unpaid_until = 0.0  # on the monotonic clock
     unpaid: tuple[Message, int] | None = None
+    slowed_at: str | None = None  # the address that is read more slowly because of this
     autoPingTimeoutCall = None
 
     def __init__(self) -> None:
@@ -83,7 +85,7 @@ class PacedSocket(QuickSocket):
         self.waiting += weight
         self.application_queue.put_nowait(message)
         if self.waiting > MAX_WAITING and not self.messages_wait:
-            self.messages_wait = True
+            self.messages_wait, self.full = True, Entrance.is_open
             self.pause()
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
 
@@ -130,11 +132,13 @@ class PacedSocket(QuickSocket):
         if not wait_s or not Entrance.is_open:
             return
         self.unpaid_until = time.monotonic() + wait_s
+        address = self.budget.address or "a stranger"
         if wait_s > WORTH_A_LINE_S:
-            slowed = self.budget.address or "a stranger"
-            once(logger, logging.WARNING, f"{slowed} is read more slowly: it sends too much")
+            once(logger, logging.WARNING, f"{address} is read more slowly: it sends too much")
         if not self.held:
             self.held = True
+            self.slowed_at = address
+            slowed.begins(address)
             self.pause()
             reactor.callLater(wait_s, self.go_on)
 
@@ -144,6 +148,7 @@ class PacedSocket(QuickSocket):
             reactor.callLater(wait_s, self.go_on)
             return
         self.held = False
+        self.is_slowed_no_more()
         if self.state == self.STATE_CLOSED:
             return
         if self.unpaid:
@@ -151,6 +156,11 @@ class PacedSocket(QuickSocket):
             self.unpaid = None
         self.dataReceived(b"")
         self.read_on()
+
+    def is_slowed_no_more(self) -> None:
+        if self.slowed_at is not None:
+            slowed.ends(self.slowed_at)
+            self.slowed_at = None
 
     def pause(self) -> None:
         """Stop reading. An answer to a ping cannot be expected from then on."""
@@ -164,9 +174,12 @@ class PacedSocket(QuickSocket):
         super().check_timeouts()
 
     def catch_up(self) -> None:
-        """Read on once no message waits; the queue does not tell when that is."""
+        """Read on once no message waits, first what is here already; the queue does not tell when
+        that is."""
         if self.application_queue.empty():
-            self.messages_wait = False
+            self.messages_wait = self.full = False
+            if self.state != self.STATE_CLOSED:
+                self.dataReceived(b"")
             self.read_on()
         elif self.state != self.STATE_CLOSED:
             reactor.callLater(LOOK_AGAIN_S, self.catch_up)
@@ -192,4 +205,5 @@ class PacedSocket(QuickSocket):
 
     def connectionLost(self, reason: Any) -> None:
         self.budget.close(self.frames_left)
+        self.is_slowed_no_more()
         super().connectionLost(reason)

@@ -20,16 +20,16 @@ class QuickSocket(WebSocketProtocol):
     # RFC 6455 wants a text that is no UTF-8 to end its socket (1007). A Shelly cuts the name of its
     # network in the middle of a character and sends the same text each time that it connects.
     utf8validateIncoming = False
-    held = False  # what is in self.data stays there
+    held = full = False  # either way what is in self.data stays there
 
     def processData(self) -> bool:
         """Take messages off self.data. Whether there may be more to take."""
-        if self.held:
+        if self.held or self.full:
             return False
         if self.current_frame is not None or self.inside_message or self.state != self.STATE_OPEN:
             return super().processData()
         data, start = self.data, 0
-        while not self.held and (message := whole_text(data, start)):
+        while not (self.held or self.full) and (message := whole_text(data, start)):
             text, start = message
             self.trafficStats.incomingWebSocketMessages += 1
             self.onMessage(text, False)

@@ -8,20 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import chain
-from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import Model
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+from powerlog.storage import by_key
+from powerlog.storage.by_key import EVER, MICROSECOND, Row, Within
 
 # Of a process that was killed nobody told that its devices are gone.
 CONTACT = timedelta(minutes=3)
 Key = tuple[str, str]
-M = TypeVar("M", bound=Model)
 # From channel to channel through the index of the unique key, however many days each has.
 HISTORY = """
 WITH RECURSIVE meter (device_id, channel) AS (
@@ -39,16 +37,6 @@ WITH RECURSIVE meter (device_id, channel) AS (
     FROM meter WHERE meter.device_id IS NOT NULL
 )
 SELECT device_id, channel FROM meter WHERE device_id IS NOT NULL
-"""
-NEWEST = """
-WITH wanted (device_id, channel) AS (VALUES {pairs})
-SELECT * FROM {table} WHERE id IN (
-    SELECT (
-        SELECT id FROM {table} AS each
-        WHERE each.device_id = wanted.device_id AND each.channel = wanted.channel{before}
-        ORDER BY each.{moment} DESC LIMIT 1
-    ) FROM wanted
-)
 """
 
 
@@ -127,23 +115,13 @@ def of_device(device_id: str) -> list[Meter]:
     return _of_history((device_id, channel) for channel in past)
 
 
-def newest(
-    model: type[M], moment: str, keys: Sequence[Key], before: datetime | None = None
-) -> dict[Key, M]:
-    """The newest row of each of these channels in a table, by that column: of all, or of those
-    before this moment."""
+def newest(model: type[Row], keys: Sequence[Key], before: datetime | None = None) -> dict[Key, Row]:
+    """The newest row or run of each of these channels: of all, or of those before this moment."""
     if not keys:
         return {}
-    values: list[Any] = list(chain.from_iterable(keys))
-    if before:
-        values.append(connection.ops.adapt_datetimefield_value(before))
-    query = NEWEST.format(
-        pairs=", ".join(["(%s, %s)"] * len(keys)),
-        table=model._meta.db_table,
-        moment=moment,
-        before=f" AND each.{moment} < %s" if before else "",
-    )
-    found = model.objects.raw(query, values)
+    until = before - MICROSECOND if before else EVER[1]
+    wanted = [Within(*key, until=until) for key in keys]
+    found = by_key.newest(model, wanted, using=DEFAULT_DB_ALIAS)
     return {(each.device_id, each.channel): each for each in found}
 
 
@@ -175,7 +153,7 @@ def _of_history(keys: Iterable[Key]) -> list[Meter]:
     """Channels without an entry: their device may have one, else their rows say when it spoke."""
     keys = list(keys)
     devices = Device.objects.in_bulk({key[0] for key in keys}, field_name="device_id")
-    rows = newest(PowerLog, "timestamp", [key for key in keys if key[0] not in devices])
+    rows = newest(PowerLog, [key for key in keys if key[0] not in devices])
     meters = []
     for device_id, channel in keys:
         if device := devices.get(device_id):

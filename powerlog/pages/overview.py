@@ -178,9 +178,9 @@ def _matches(meter: Meter, query: str) -> bool:
 def _lines(ranked: Sequence[Ranked], now: datetime) -> list[Line]:
     keys = [each.meter.key for each in ranked]
     today, span = timezone.localdate(now), local_day(timezone.localdate(now))
-    runs = meters.newest(Run, "started_at", keys)
+    runs = meters.newest(Run, keys)
     running = [key for key, run in runs.items() if run.ended_at is None]
-    rows = meters.newest(PowerLog, "timestamp", running)
+    rows = meters.newest(PowerLog, running)
     totals = DayTotal.objects.filter(day=today, device_id__in={key[0] for key in keys})
     told = {(each.device_id, each.channel): each for each in totals}
     pictures = sparks(keys, span)

@@ -54,7 +54,7 @@ class Records:
 
 def latest(meters: Sequence[Meter]) -> list[Latest]:
     keys = [each.key for each in meters]
-    rows, runs = newest(PowerLog, "timestamp", keys), newest(Run, "started_at", keys)
+    rows, runs = newest(PowerLog, keys), newest(Run, keys)
     return [Latest(rows.get(key), runs.get(key)) for key in keys]
 
 
@@ -74,7 +74,7 @@ def of_day(meters: Sequence[Meter], day: date, span: Span) -> list[Records]:
 
 def _runs(meters: Sequence[Meter], span: Span) -> Iterator[Run]:
     """Those that were on within this stretch."""
-    before = newest(Run, "started_at", [each.key for each in meters], before=span.start)
+    before = newest(Run, [each.key for each in meters], before=span.start)
     for run in before.values():
         if run.ended_at is None or run.ended_at > span.start:
             yield run
@@ -113,7 +113,7 @@ def last_day(meter: Meter) -> date | None:
     """The last day with data."""
     totals = _of(DayTotal, [meter]).filter(Q(run_s__gt=0) | Q(active_minutes__gt=0))
     day = totals.order_by("-day").values_list("day", flat=True).first()
-    row = newest(PowerLog, "timestamp", [meter.key]).get(meter.key)
+    row = newest(PowerLog, [meter.key]).get(meter.key)
     days = [each for each in (day, row and timezone.localdate(row.timestamp)) if each]
     return max(days, default=None)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from powerlog.entry.slowed import slowed
 from powerlog.entry.traffic import traffic
 from powerlog.entry.waiting_room import waiting_room
 from powerlog.running import threads
@@ -56,6 +57,8 @@ class Health(msgspec.Struct):
     last_write_at: float | None
     data: str | None = None
     not_utf8: int = 0
+    slowed: int = 0
+    slowed_s: float = 0.0
     clocks: Clocks = Clocks()
     threads: dict[str, float] = {}
     stuck: dict[str, str] = {}
@@ -93,6 +96,8 @@ def own(place: str = "1") -> Health:
         row_writer.last_write_at,
         upkeep.data,
         traffic.not_utf8,
+        len(slowed),
+        slowed.seconds,
         clock_watch.seen,
         threads.ages(),
         threads.stuck(),
@@ -118,6 +123,7 @@ def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]
         "frames not UTF-8": sum(each.not_utf8 for each in all_of_them),
         **_if_any("values that are text", sum(each.texts for each in all_of_them)),
         "refused": _by_reason(each.refused for each in all_of_them),
+        **_if_any("read more slowly", _slowed(all_of_them)),
         "rows written": sum(each.written for each in all_of_them),
         "rows waiting": sum(each.waiting for each in all_of_them),
         "rows rejected": _by_reason(each.rejected for each in all_of_them),
@@ -163,6 +169,14 @@ def _by_reason(parts: Iterable[dict[str, int]]) -> str:
         counts.update(part)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     return f"{counts.total()} ({reasons})" if reasons else "0"
+
+
+def _slowed(all_of_them: Sequence[Health]) -> str:
+    """Of addresses that send too much. One that does so comes to all processes."""
+    now = max(each.slowed for each in all_of_them)
+    seconds = round(sum(each.slowed_s for each in all_of_them))
+    many = "1 address" if now == 1 else f"{now} addresses"
+    return f"{many} now, {seconds} s in all" if now or seconds else ""
 
 
 def _spool(all_of_them: Sequence[Health]) -> str:

@@ -45,6 +45,8 @@ class Figures:
         yield self._gauge("devices_waiting_for_staff", "Not accepted yet.", "guests")
         yield self._gauge("rows_waiting", "Rows and runs in memory alone.", "waiting")
         yield self._gauge("rows_spooled", "Rows and runs in the spool.", "spooled")
+        text = "Addresses that are read more slowly than they send, because they send too much."
+        yield self._gauge("addresses_slowed", text, "slowed")
         yield self._clocks()
         text = "Addresses whose rows were given up since the start, because they had most waiting."
         yield self._gauge("addresses_with_rows_lost", text, "losers")
@@ -87,6 +89,8 @@ class Figures:
         )
         text = "Numbers of devices that came as texts, and were not taken."
         yield self._counter("values_as_text", text, "texts")
+        text = "Seconds for which addresses were read more slowly than they sent, each by itself."
+        yield self._counter("addresses_slowed_seconds", text, "slowed_s")
         by_word = {
             "frames": ("kind", "Messages of devices.", "kinds"),
             "frames_rejected": ("reason", "Messages that were none.", "bad_frames"),

@@ -45,9 +45,9 @@ class Within(NamedTuple):
     until: datetime = EVER[1]
 
 
-def newest(model: type[Row], wanted: Sequence[Within]) -> "RawQuerySet[Row]":
+def newest(model: type[Row], wanted: Sequence[Within], using: str = WRITER) -> "RawQuerySet[Row]":
     """Return the newest row of each of these, where there is one."""
-    return model.objects.using(WRITER).raw(*statement(model, wanted))
+    return model.objects.using(using).raw(*statement(model, wanted))
 
 
 def oldest(model: type[Row], wanted: Sequence[Within]) -> "RawQuerySet[Row]":

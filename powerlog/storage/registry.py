@@ -54,7 +54,7 @@ class Registry:
         self._stopping = threading.Event()
         self._thread: SteadyThread | None = None
         self._reload_at = self._heard_at = self._kept_at = 0.0
-        self._files = SeenFiles(settings.SPOOL_DIR)
+        self._files = SeenFiles(settings.SPOOL_DIR, DATABASE)
 
     def start(self) -> None:
         admission.replace(kept(settings.SPOOL_DIR, DATABASE))

@@ -5,6 +5,10 @@ silence of all of it, although devices spoke. It is only a help: where the disk 
 all else goes on. Each process writes a file of its own, and takes over all files when it starts. A
 process that still runs writes its file again within seconds, and storing a silence twice is the
 same as storing it once.
+
+A file bears the fingerprint of its database in its name, so that two collectors with two databases
+may have one folder (see private_file.py). One without, from before there were fingerprints, is
+adopted by the first process that starts.
 """
 
 import os
@@ -33,11 +37,11 @@ _decode = msgspec.json.Decoder(list[Seen]).decode
 
 
 class SeenFiles:
-    """The files in this folder. For one thread at a time."""
+    """The files in this folder that are of this database. For one thread at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._own = folder / f"seen-{os.getpid()}.json"
+    def __init__(self, folder: Path, database: int) -> None:
+        self._folder, self._name = folder, f"seen-{database:08x}"
+        self._own = self._place(str(os.getpid()))
         self._there: set[Path] = set()
 
     def keep(self, known: Iterable[Facts]) -> None:
@@ -57,6 +61,7 @@ class SeenFiles:
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new.touch(mode=0o600)
+            new.chmod(0o600)  # one that was there already
             new.write_bytes(msgspec.json.encode(seen))
             new.replace(self._own)
             self._there.add(self._own)
@@ -64,7 +69,8 @@ class SeenFiles:
     def left(self) -> dict[str, Facts]:
         """Return the devices of processes that ended, as they were last heard."""
         found: dict[str, Facts] = {}
-        for path in self._folder.glob("seen-*.json"):
+        self._adopt()
+        for path in self._folder.glob(f"{self._name}-*.json"):
             with suppress(OSError, msgspec.MsgspecError):
                 for seen in _decode(path.read_bytes()):
                     found[seen.device_id] = _newest(_facts(seen), found.get(seen.device_id))
@@ -77,6 +83,17 @@ class SeenFiles:
             with suppress(OSError):
                 path.unlink()
         self._there.clear()
+
+    def _adopt(self) -> None:
+        """Rename the files that are of no database: of two processes one alone can."""
+        for path in self._folder.glob("seen-*.json"):
+            pid = path.stem.removeprefix("seen-")
+            if pid.isdecimal():
+                with suppress(OSError):
+                    path.rename(self._place(f"{pid}-old")).chmod(0o600)
+
+    def _place(self, process: str) -> Path:
+        return self._folder / f"{self._name}-{process}.json"
 
 
 def _facts(seen: Seen) -> Facts:
