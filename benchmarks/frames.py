@@ -3,8 +3,8 @@
 Both servers run alone, in turn, each round anew and with an empty database of its own. A frame is
 a NotifyStatus of three channels that draw power. Once in a burst, as fast as a server takes them;
 once paced, one frame a second from each of many sockets. What counts is the server's own CPU time,
-user and system, until it is idle again, with the rows that it writes. Every socket has said two frames
-before, and answers what it is asked: what it costs to arrive, fleet.py measures.
+user and system, until it is idle again, with the rows that it writes. Every socket has said two
+frames before, and answers what it is asked: what it costs to arrive, fleet.py measures.
 """
 
 import asyncio
