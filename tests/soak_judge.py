@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from benchmarks.accuracy.playback import ALL, Played
+from benchmarks.accuracy.scoring import NEAR_S, NEAR_W, NEAR_WH
 from powerlog.core.runs import Run
 from powerlog.protocol import parse
 from powerlog.sampler import Sample, Sampler
-from powerlog.truth.judge import NEAR_S, NEAR_W, NEAR_WH
-from powerlog.truth.score import ALL, Played
 
 from .chaos import Span
 from .fleet import Sent, Shelly

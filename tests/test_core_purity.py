@@ -50,7 +50,7 @@ def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import powerlog.questions, powerlog.sampler\n"
-        "import powerlog.simulated.demo, powerlog.truth.score\n"
+        "import powerlog.simulated.demo, benchmarks.accuracy.playback\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

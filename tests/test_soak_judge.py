@@ -5,9 +5,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from benchmarks.accuracy.playback import Played
 from powerlog.core.runs import Run
 from powerlog.simulated.simulator import BLOCK_S, Load
-from powerlog.truth.score import Played
 
 from .chaos import Span
 from .fleet import Sent, Shelly

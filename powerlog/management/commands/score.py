@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from powerlog.truth.findings import Finding, Score
-from powerlog.truth.lives import Life
-from powerlog.truth.score import judge, play
+from benchmarks.accuracy.playback import judge, play
+from benchmarks.accuracy.results import Finding, Score
+from benchmarks.accuracy.scenarios import Life
 
 PROGRESS_S = 2.0
 SHOWN = 10

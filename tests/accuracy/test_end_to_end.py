@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from benchmarks.accuracy.playback import Played, Score, judge, play
+from benchmarks.accuracy.scenarios import Life
 from powerlog.core.runs import Run
 from powerlog.sampler import Sample
-from powerlog.truth.lives import Life
-from powerlog.truth.score import Played, Score, judge, play
-
-from .servers import Server, daphne, running, until
+from tests.servers import Server, daphne, running, until
 
 SEEDS = range(1000, 1024)
 

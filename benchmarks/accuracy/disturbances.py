@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from powerlog.truth.counters import Counter
-from powerlog.truth.curves import MINUTE_S, SETTLE_S, log_uniform
+from benchmarks.accuracy.counters import Counter
+from benchmarks.accuracy.load_curves import MINUTE_S, SETTLE_S, log_uniform
 
 SAVED_EVERY_S = 30
 ROOM_S = 300  # of a connection before and after a cut

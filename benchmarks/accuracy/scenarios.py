@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from powerlog.truth.counters import QUANTUM_WH
-from powerlog.truth.misfortunes import Born, draw_misfortune
-from powerlog.truth.mishaps import Connection, draw_mishaps
-from powerlog.truth.voice import MODELS, Device, Utterance
-from powerlog.truth.wiring import Wiring
-from powerlog.truth.words import Channel, by_minute
+from benchmarks.accuracy.components import Channel, by_minute
+from benchmarks.accuracy.counters import QUANTUM_WH
+from benchmarks.accuracy.device_model import MODELS, Device, Utterance
+from benchmarks.accuracy.disturbances import Connection, draw_mishaps
+from benchmarks.accuracy.faults import Born, draw_misfortune
+from benchmarks.accuracy.wiring import Wiring
 
 FIRST_MINUTE = 1_750_000_020
 FIRMWARES = ((1, 0), (1, 1), (1, 2), (1, 4), (1, 5), (1, 7))

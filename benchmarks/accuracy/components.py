@@ -7,9 +7,9 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from powerlog.truth.counters import Counter
-from powerlog.truth.curves import MINUTE_S, NOMINAL_V, Curve, Step
-from powerlog.truth.mishaps import Connection
+from benchmarks.accuracy.counters import Counter
+from benchmarks.accuracy.disturbances import Connection
+from benchmarks.accuracy.load_curves import MINUTE_S, NOMINAL_V, Curve, Step
 
 Fields = dict[str, Any]
 Firmware = tuple[int, int]

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from benchmarks.accuracy.components import Channel
+from benchmarks.accuracy.load_curves import MINUTE_S, without
+from benchmarks.accuracy.readings import Loss, Reading, losses, silences
+from benchmarks.accuracy.results import NEAR_S
+from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel import Rules
-from powerlog.truth.curves import MINUTE_S, without
-from powerlog.truth.findings import NEAR_S
-from powerlog.truth.hearing import Loss, Reading, losses, silences
-from powerlog.truth.lives import Life
-from powerlog.truth.words import Channel
 
 Kind = Literal["start", "end"]
 

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
+from benchmarks.accuracy.faults import MISFORTUNES
+from benchmarks.accuracy.playback import ALL, judge, play
+from benchmarks.accuracy.results import Finding, Score
+from benchmarks.accuracy.scenarios import Life
 from powerlog.core.frame import Frame
 from powerlog.core.runs import Run
 from powerlog.management.commands.score import described
 from powerlog.sampler import Due, Rules, Sample, Sampler
-from powerlog.truth.findings import Finding, Score
-from powerlog.truth.lives import Life
-from powerlog.truth.misfortunes import MISFORTUNES
-from powerlog.truth.score import ALL, judge, play
 
 MANY = 150
 

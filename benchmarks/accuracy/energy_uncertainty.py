@@ -10,11 +10,11 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
+from benchmarks.accuracy.components import Channel
+from benchmarks.accuracy.counters import QUANTUM_WH
+from benchmarks.accuracy.load_curves import MINUTE_S, Curve, Step
+from benchmarks.accuracy.readings import Loss, Reading, rowed
 from powerlog.core.channel import Rules
-from powerlog.truth.counters import QUANTUM_WH
-from powerlog.truth.curves import MINUTE_S, Curve, Step
-from powerlog.truth.hearing import Loss, Reading, rowed
-from powerlog.truth.words import Channel
 
 
 class Stretch(NamedTuple):

@@ -5,12 +5,12 @@ from itertools import pairwise
 from operator import attrgetter
 from random import Random
 
-from powerlog.truth.curves import MINUTE_S
-from powerlog.truth.misfortunes.misfortune import LEAST_W, Born, Misfortune, draw_silence
-from powerlog.truth.mishaps import Connection
-from powerlog.truth.voice import Device, Utterance
-from powerlog.truth.wiring import Wiring
-from powerlog.truth.words import Channel, Silence
+from benchmarks.accuracy.components import Channel, Silence
+from benchmarks.accuracy.device_model import Device, Utterance
+from benchmarks.accuracy.disturbances import Connection
+from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
+from benchmarks.accuracy.load_curves import MINUTE_S
+from benchmarks.accuracy.wiring import Wiring
 
 SHORT_S, LONG_S = (60, 150), (480, 2400)  # the first never ends a run, the second always does
 TRIES = 9

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from math import inf
 from random import Random
 
-from powerlog.truth.curves import LOADS, Curve, Load, log_uniform
-from powerlog.truth.misfortunes.misfortune import LEAST_W, Born, Misfortune, draw_silence
-from powerlog.truth.mishaps import Connection
-from powerlog.truth.voice import Device
-from powerlog.truth.words import Channel, Sign
+from benchmarks.accuracy.components import Channel, Sign
+from benchmarks.accuracy.device_model import Device
+from benchmarks.accuracy.disturbances import Connection
+from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
+from benchmarks.accuracy.load_curves import LOADS, Curve, Load, log_uniform
 
 SHORTEST_S = 20.0
 FAILURE_S = (5, 5400)

@@ -10,21 +10,21 @@ Pure, like everything here.
 
 from random import Random
 
-from powerlog.truth.misfortunes.counting import (
+from benchmarks.accuracy.faults.counter_faults import (
     JumpingCounter,
     LateSign,
     MisreadCounter,
     NetOfPhases,
     ReplacedDevice,
 )
-from powerlog.truth.misfortunes.metering import FailingMeter, RefusedClock, UnsignedRecord
-from powerlog.truth.misfortunes.misfortune import Born, Misfortune
-from powerlog.truth.misfortunes.speaking import (
+from benchmarks.accuracy.faults.fault import Born, Misfortune
+from benchmarks.accuracy.faults.message_faults import (
     CutTexts,
     OtherProfile,
     QuietDevice,
     SilentChannel,
 )
+from benchmarks.accuracy.faults.meter_faults import FailingMeter, RefusedClock, UnsignedRecord
 
 BEFALLEN = 0.4  # this part of the lives gets one
 # The weights are higher for those that only few devices can have.

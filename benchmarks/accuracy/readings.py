@@ -9,11 +9,11 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
+from benchmarks.accuracy.components import Channel, Silence
+from benchmarks.accuracy.load_curves import MINUTE_S
+from benchmarks.accuracy.results import NEAR_S
+from benchmarks.accuracy.scenarios import Life, Said
 from powerlog.core.channel import Rules
-from powerlog.truth.curves import MINUTE_S
-from powerlog.truth.findings import NEAR_S
-from powerlog.truth.lives import Life, Said
-from powerlog.truth.words import Channel, Silence
 
 RECORDED_MIN = 4  # how old the minutes of a record may be
 

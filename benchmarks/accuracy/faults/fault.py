@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from powerlog.truth.curves import Load, log_uniform
-from powerlog.truth.mishaps import Connection, Mishaps
-from powerlog.truth.voice import Device, Utterance
-from powerlog.truth.words import Channel, Firmware, Silence
+from benchmarks.accuracy.components import Channel, Firmware, Silence
+from benchmarks.accuracy.device_model import Device, Utterance
+from benchmarks.accuracy.disturbances import Connection, Mishaps
+from benchmarks.accuracy.load_curves import Load, log_uniform
 
 LEAST_W = 5.0  # of what is active
 CARRIED_S = 300  # a longer silence is never carried

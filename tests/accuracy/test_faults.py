@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from powerlog.truth import misfortunes
-from powerlog.truth.lives import Life, Message
-from powerlog.truth.misfortunes import MISFORTUNES
-from powerlog.truth.misfortunes.counting import least_spike_wh
-from powerlog.truth.misfortunes.metering import SIGNS
+from benchmarks.accuracy import faults as misfortunes
+from benchmarks.accuracy.faults import MISFORTUNES
+from benchmarks.accuracy.faults.counter_faults import least_spike_wh
+from benchmarks.accuracy.faults.meter_faults import SIGNS
+from benchmarks.accuracy.scenarios import Life, Message
 
 HOURS = 1.5
 KINDS = {each.kind for each in MISFORTUNES}

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.accuracy import playback
+from benchmarks.accuracy.playback import ALL, Played, judge, play
+from benchmarks.accuracy.readings import gaps, readings, unsigned
+from benchmarks.accuracy.results import Finding, Score
+from benchmarks.accuracy.scenarios import Life
 from powerlog import protocol
 from powerlog.core.frame import Frame
 from powerlog.core.runs import Run
 from powerlog.sampler import Due, Past, Rules, Sample, Sampler
-from powerlog.truth import score as scoring
-from powerlog.truth.findings import Finding, Score
-from powerlog.truth.hearing import gaps, readings, unsigned
-from powerlog.truth.lives import Life
-from powerlog.truth.score import ALL, Played, judge, play
 
 HOURS = 3.0
 SPIKE_WH = 1000.0  # more than any load here uses between two reports
@@ -125,7 +125,7 @@ def parsed_as(change: Callable[[dict[str, Any]], Any], monkeypatch: pytest.Monke
         changed = change(message)
         return protocol.parse(json.dumps(changed)) if changed else Frame(frame.device_id)
 
-    monkeypatch.setattr(scoring, "parse", read)
+    monkeypatch.setattr(playback, "parse", read)
 
 
 def without_nulls(value: Any) -> Any:

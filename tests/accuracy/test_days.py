@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from benchmarks.accuracy.playback import play
+from benchmarks.accuracy.scenarios import Life
 from powerlog import models
 from powerlog.core.channel import Rules
 from powerlog.core.days import days_between
 from powerlog.core.runs import Run
 from powerlog.storage.batches import moment
 from powerlog.storage.run_shares import NOTHING, Counted, Share, bounds, shares
-from powerlog.truth.lives import Life
-from powerlog.truth.score import play
 
 HOUR = 3600
 # A day before something happens: a clock change of an hour or of half an hour, or nothing.
