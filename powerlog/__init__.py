@@ -20,5 +20,4 @@ What they need stands in a folder for each:
     pages        the dashboard: a day, the weeks, all channels, in pictures and words
     running      health, metrics, several processes on one port, the database away
     simulated    Shellys that do not exist, for `manage.py simulate` and `demo`
-    truth        lives of devices whose truth is known, for `manage.py score`
 """

@@ -1,4 +1,4 @@
-"""The core and the simulator know no framework, no clock, no socket and no log."""
+"""The core and the simulated devices know no framework, no clock, no socket and no log."""
 
 import ast
 import subprocess
@@ -50,7 +50,7 @@ def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import powerlog.questions, powerlog.sampler\n"
-        "import powerlog.simulated.demo, benchmarks.accuracy.playback\n"
+        "import powerlog.simulated.demo, benchmarks.accuracy.__main__\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

@@ -1,20 +1,18 @@
 """The judge: right is right, each kind of wrong is noticed, and the core deserves its score."""
 
 from collections.abc import Iterable
-from io import StringIO
-from typing import Any
 
 import msgspec
 import pytest
-from django.core.management import call_command
 
+from benchmarks.accuracy import __main__ as command
+from benchmarks.accuracy.__main__ import described
 from benchmarks.accuracy.faults import MISFORTUNES
 from benchmarks.accuracy.playback import ALL, judge, play
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.frame import Frame
 from powerlog.core.runs import Run
-from powerlog.management.commands.score import described
 from powerlog.sampler import Due, Rules, Sample, Sampler
 
 MANY = 150
@@ -183,21 +181,33 @@ def test_it_notices_a_channel_without_a_meter(few: list[Life]) -> None:
 # The command
 
 
-def test_the_command_prints_a_table_and_the_worst_findings() -> None:
-    out = StringIO()
-    call_command("score", lives=2, hours=1.0, seed=7, stdout=out)
-    assert out.getvalue().startswith("lives                          2: ")
-    assert "\nlives with misfortunes         " in out.getvalue()
-    assert "invented, device               0" in out.getvalue()
+def test_the_command_prints_a_table_and_the_worst_findings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command.main(["--lives", "2", "--hours", "1", "--seed", "7"])
+    printed = capsys.readouterr().out
+    assert printed.startswith("lives                          2: ")
+    assert "\nlives with misfortunes         " in printed
+    assert "invented, device               0" in printed
 
 
-def test_the_command_names_the_seed_of_a_finding(monkeypatch: Any) -> None:
+def test_the_command_names_the_seed_of_a_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     strict = Rules(channels=ALL.channels, power_threshold_w=100.0)
-    monkeypatch.setattr("powerlog.management.commands.score.play", lambda life: play(life, strict))
-    out = StringIO()
-    call_command("score", lives=3, hours=1.0, seed=1, stdout=out)
-    assert "minute with a reading: " in out.getvalue()
-    assert "\nseed " in out.getvalue()
+    monkeypatch.setattr(command, "play", lambda life: play(life, strict))
+    command.main(["--lives", "3", "--hours", "1"])
+    printed = capsys.readouterr().out
+    assert "minute with a reading: " in printed
+    assert "\nseed " in printed
+
+
+def test_the_command_reports_its_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "PROGRESS_S", -1.0)
+    command.main(["--lives", "2", "--hours", "1"])
+    assert capsys.readouterr().err == "1 of 2 lives\n2 of 2 lives\n"
 
 
 def test_the_command_names_what_befell_the_life_of_a_finding() -> None:
