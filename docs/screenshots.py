@@ -98,7 +98,7 @@ async def live(server: Server, shots: Sequence[Shot]) -> None:
 
     from powerlog.management.commands.simulate import Fleet as Dialling
     from powerlog.models import Device
-    from powerlog.simulated.demo import CHANNEL, PUMPS, Story
+    from powerlog.simulation.demo import CHANNEL, PUMPS, Story
 
     fleet = Dialling(0, server.socket, say)
     for pump in PUMPS:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from powerlog.simulated.simulator import BLOCK_S, Load, SimulatedShelly
+from powerlog.simulation.pro4pm import BLOCK_S, Load, SimulatedShelly
 
 # Seconds of fourteen minutes in which a load is on, in two runs: from a kettle to a fridge.
 ON_S = (60, 240, 480, 720, BLOCK_S)

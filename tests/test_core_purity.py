@@ -36,12 +36,19 @@ CORE = {
         "powerlog.core.gaps",
         "powerlog.core.runs",
     },
-    "simulated/simulator": {"json", "math", "collections.abc", "functools", "itertools"}
+    "simulation/pro4pm": {"json", "math", "collections.abc", "functools", "itertools"}
     | {"operator", "random", "typing"},
-    "simulated/planned": {"bisect", "collections.abc", "functools", "itertools", "random", "typing"}
-    | {"powerlog.simulated.simulator"},
-    "simulated/demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
-    | {"powerlog.core.days", "powerlog.simulated.planned", "powerlog.simulated.simulator"},
+    "simulation/planned": {
+        "bisect",
+        "collections.abc",
+        "functools",
+        "itertools",
+        "random",
+        "typing",
+    }
+    | {"powerlog.simulation.pro4pm"},
+    "simulation/demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
+    | {"powerlog.core.days", "powerlog.simulation.planned", "powerlog.simulation.pro4pm"},
 }
 FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "socket", "threading")
 
@@ -50,7 +57,7 @@ def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import powerlog.questions, powerlog.sampler\n"
-        "import powerlog.simulated.demo, benchmarks.accuracy.__main__\n"
+        "import powerlog.simulation.demo, benchmarks.accuracy.__main__\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(

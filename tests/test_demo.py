@@ -15,7 +15,7 @@ from powerlog.core.days import day_of
 from powerlog.management.commands import demo
 from powerlog.models import DayTotal, Device, PowerLog, Run, Silence
 from powerlog.protocol import parse
-from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.simulation.demo import CHANNEL, DAY_S, PUMPS, Story
 
 from .frames import T0
 

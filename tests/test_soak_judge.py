@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.accuracy.playback import Played
 from powerlog.core.runs import Run
-from powerlog.simulated.simulator import BLOCK_S, Load
+from powerlog.simulation.pro4pm import BLOCK_S, Load
 
 from .chaos import Span
 from .fleet import Sent, Shelly

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from powerlog import protocol
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run, Silence
 from powerlog.sampler import Due, Sampler
-from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.simulation.demo import CHANNEL, DAY_S, PUMPS, Story
 from powerlog.storage.store import store
 
 BATCH_ROWS = 1000

@@ -11,9 +11,8 @@ from msgspec.structs import astuple
 from powerlog.core.frame import Reading
 from powerlog.protocol import BOOTSTRAP, parse
 from powerlog.sampler import Rules, Sample, Sampler
-from powerlog.simulated.simulator import Load, SimulatedShelly
-
-from .frames import T0
+from powerlog.simulation.pro4pm import Load, SimulatedShelly
+from tests.frames import T0
 
 DEVICE = "shellypro4pm-aabbcc000001"
 SWITCHES = [f"switch:{number}" for number in range(4)]

@@ -10,7 +10,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from powerlog.simulated.simulator import Load, Step
+from powerlog.simulation.pro4pm import Load, Step
 
 
 class PlannedRun(NamedTuple):

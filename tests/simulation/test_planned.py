@@ -4,9 +4,8 @@ from random import Random
 
 import pytest
 
-from powerlog.simulated.planned import PlannedLoad, PlannedRun
-
-from .frames import T0
+from powerlog.simulation.planned import PlannedLoad, PlannedRun
+from tests.frames import T0
 
 RUNS = [
     PlannedRun(T0 + 100.0, T0 + 700.0, 600.0),

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from powerlog.core.days import day_of, moment_of
-from powerlog.simulated.planned import PlannedLoad, PlannedRun
-from powerlog.simulated.simulator import MINUTE_S, SimulatedShelly
+from powerlog.simulation.planned import PlannedLoad, PlannedRun
+from powerlog.simulation.pro4pm import MINUTE_S, SimulatedShelly
 
 CHANNEL = "switch:2"
 DAY_S = 86_400
