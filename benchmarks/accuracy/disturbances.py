@@ -4,42 +4,15 @@ Pure: drawn from a seed, like the curves.
 """
 
 import math
-from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.accuracy.counters import Counter
-from benchmarks.accuracy.load_curves import MINUTE_S, SETTLE_S, log_uniform
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.counters import Counter
+from powerlog.simulation.curves import SETTLE_S, log_uniform
 
 SAVED_EVERY_S = 30
 ROOM_S = 300  # of a connection before and after a cut
-
-
-class Connection(NamedTuple):
-    """A stretch in which the device is heard. Before synced it knows no time but its uptime."""
-
-    start: float
-    end: float
-    booted: float
-    synced: float
-
-    def later(self, by_s: float) -> "Connection":
-        """Return the same connection by a clock that is so much ahead."""
-        return Connection(*(moment + by_s for moment in self))
-
-    @property
-    def room_s(self) -> float:
-        """For how long it may be cut."""
-        return self.end - self.start - 2 * ROOM_S
-
-    def full_minutes(self) -> Iterator[float]:
-        """The full minutes of the device's clock; where that is never set, of its uptime."""
-        origin = self.booted if self.synced > self.end else 0.0
-        since = max(self.start, min(self.synced, self.end) if not origin else 0.0)
-        minute = origin + ((since - origin) // MINUTE_S + 1) * MINUTE_S
-        while minute < self.end:
-            yield minute
-            minute += MINUTE_S
 
 
 class Mishaps(NamedTuple):
@@ -66,12 +39,12 @@ class Mishaps(NamedTuple):
         """Return these with some disconnects more, as far as there is room for them."""
         mishaps = self
         for _ in range(times):
-            roomy = [each for each in mishaps.connections if each.room_s > away_s[1]]
+            roomy = [each for each in mishaps.connections if _room_s(each) > away_s[1]]
             if not roomy:
                 break
-            connection = chance.choices(roomy, [each.room_s for each in roomy])[0]
+            connection = chance.choices(roomy, [_room_s(each) for each in roomy])[0]
             away = chance.uniform(*away_s)
-            at = connection.start + ROOM_S + chance.uniform(0, connection.room_s - away)
+            at = connection.start + ROOM_S + chance.uniform(0, _room_s(connection) - away)
             mishaps = mishaps.cut(connection, at, away)
         return mishaps
 
@@ -120,6 +93,11 @@ def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
         chance.uniform(-60, 60) if clock == "wrong" else 0.0,
         chance.choice((0, 0, 0.05)),
     )
+
+
+def _room_s(connection: Connection) -> float:
+    """Return for how long a connection may be cut."""
+    return connection.end - connection.start - 2 * ROOM_S
 
 
 def _stalls(chance: Random, connections: list[Connection]) -> list[tuple[float, float]]:

@@ -5,13 +5,13 @@ Pure.
 
 from bisect import bisect_left
 
-from benchmarks.accuracy.components import Channel
 from benchmarks.accuracy.energy_uncertainty import Doubts
-from benchmarks.accuracy.load_curves import MINUTE_S
 from benchmarks.accuracy.readings import Reading
 from benchmarks.accuracy.results import NEAR_S
 from powerlog.core.channel import Rules
 from powerlog.core.runs import Run
+from powerlog.simulation.components import Channel
+from powerlog.simulation.curves import MINUTE_S
 
 
 class Bounds:

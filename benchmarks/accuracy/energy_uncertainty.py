@@ -10,11 +10,11 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from benchmarks.accuracy.components import Channel
-from benchmarks.accuracy.counters import QUANTUM_WH
-from benchmarks.accuracy.load_curves import MINUTE_S, Curve, Step
 from benchmarks.accuracy.readings import Loss, Reading, rowed
 from powerlog.core.channel import Rules
+from powerlog.simulation.components import Channel
+from powerlog.simulation.counters import QUANTUM_WH
+from powerlog.simulation.curves import MINUTE_S, Curve, Step
 
 
 class Stretch(NamedTuple):

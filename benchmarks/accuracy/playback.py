@@ -8,13 +8,13 @@ What is right and what is not is for judge.py to say.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from benchmarks.accuracy.load_curves import MINUTE_S
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from benchmarks.accuracy.scoring import Judge
 from powerlog.core.runs import Run
 from powerlog.protocol import parse
 from powerlog.sampler import Due, Past, Rules, Sample, Sampler
+from powerlog.simulation.curves import MINUTE_S
 
 ALL = Rules(channels=frozenset({"*"}))
 

@@ -9,11 +9,11 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from benchmarks.accuracy.components import Channel, Silence
-from benchmarks.accuracy.load_curves import MINUTE_S
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life, Said
 from powerlog.core.channel import Rules
+from powerlog.simulation.components import Channel, Silence
+from powerlog.simulation.curves import MINUTE_S
 
 RECORDED_MIN = 4  # how old the minutes of a record may be
 

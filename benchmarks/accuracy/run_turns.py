@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from benchmarks.accuracy.components import Channel
-from benchmarks.accuracy.load_curves import MINUTE_S, without
 from benchmarks.accuracy.readings import Loss, Reading, losses, silences
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel import Rules
+from powerlog.simulation.components import Channel
+from powerlog.simulation.curves import MINUTE_S, without
 
 Kind = Literal["start", "end"]
 

@@ -13,12 +13,13 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from benchmarks.accuracy.components import Channel, by_minute
-from benchmarks.accuracy.counters import QUANTUM_WH
-from benchmarks.accuracy.device_model import MODELS, Device, Utterance
-from benchmarks.accuracy.disturbances import Connection, draw_mishaps
+from benchmarks.accuracy.disturbances import draw_mishaps
 from benchmarks.accuracy.faults import Born, draw_misfortune
 from benchmarks.accuracy.wiring import Wiring
+from powerlog.simulation.components import Channel, by_minute
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.counters import QUANTUM_WH
+from powerlog.simulation.device import MODELS, Device, Utterance
 
 FIRST_MINUTE = 1_750_000_020
 FIRMWARES = ((1, 0), (1, 1), (1, 2), (1, 4), (1, 5), (1, 7))

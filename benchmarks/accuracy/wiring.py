@@ -6,10 +6,10 @@ Pure: drawn from a seed.
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from benchmarks.accuracy.components import Channel, Firmware
-from benchmarks.accuracy.counters import QUANTUM_WH, Counter
 from benchmarks.accuracy.faults.fault import Misfortune
-from benchmarks.accuracy.load_curves import LOADS, SMALL, Curve, draw_curve, log_uniform, total
+from powerlog.simulation.components import Channel, Firmware
+from powerlog.simulation.counters import QUANTUM_WH, Counter
+from powerlog.simulation.curves import LOADS, SMALL, Curve, draw_curve, log_uniform, total
 
 MOST_CHANNELS = {"switch": 4, "light": 2, "em1": 3, "relay": 0}
 PHASE_LOADS = ("pump", "heater", "lamp")  # their sum never creeps over the threshold

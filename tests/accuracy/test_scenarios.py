@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy.counters import Counter, Misread
-from benchmarks.accuracy.load_curves import LOADS, Curve, Step, overlap_s, without
 from benchmarks.accuracy.scenarios import FIRMWARES, KIND_WEIGHTS, Life, Message
 from powerlog.protocol import parse
+from powerlog.simulation.counters import Counter, Misread
+from powerlog.simulation.curves import LOADS, Curve, Step, overlap_s, without
 
 HOURS = 1.5
 

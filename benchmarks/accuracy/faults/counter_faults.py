@@ -7,12 +7,12 @@ use no collector can tell from a counter that is right.
 from collections.abc import Iterator
 from random import Random
 
-from benchmarks.accuracy.components import Channel
-from benchmarks.accuracy.counters import Counter, Misread
-from benchmarks.accuracy.device_model import Device, Utterance
-from benchmarks.accuracy.disturbances import Connection
 from benchmarks.accuracy.faults.fault import Born, Misfortune
-from benchmarks.accuracy.load_curves import MINUTE_S, ROOF, Curve, Load, log_uniform
+from powerlog.simulation.components import Channel
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.counters import Counter, Misread
+from powerlog.simulation.curves import MINUTE_S, ROOF, Curve, Load, log_uniform
+from powerlog.simulation.device import Device, Utterance
 
 HUGE_WH = (1e7, 1e9)
 AWAY_S = (20, 280)  # short enough for a run to go on

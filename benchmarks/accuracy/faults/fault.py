@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.accuracy.components import Channel, Firmware, Silence
-from benchmarks.accuracy.device_model import Device, Utterance
-from benchmarks.accuracy.disturbances import Connection, Mishaps
-from benchmarks.accuracy.load_curves import Load, log_uniform
+from benchmarks.accuracy.disturbances import Mishaps
+from powerlog.simulation.components import Channel, Firmware, Silence
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.curves import Load, log_uniform
+from powerlog.simulation.device import Device, Utterance
 
 LEAST_W = 5.0  # of what is active
 CARRIED_S = 300  # a longer silence is never carried

@@ -5,12 +5,12 @@ from itertools import pairwise
 from operator import attrgetter
 from random import Random
 
-from benchmarks.accuracy.components import Channel, Silence
-from benchmarks.accuracy.device_model import Device, Utterance
-from benchmarks.accuracy.disturbances import Connection
 from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
-from benchmarks.accuracy.load_curves import MINUTE_S
 from benchmarks.accuracy.wiring import Wiring
+from powerlog.simulation.components import Channel, Silence
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.curves import MINUTE_S
+from powerlog.simulation.device import Device, Utterance
 
 SHORT_S, LONG_S = (60, 150), (480, 2400)  # the first never ends a run, the second always does
 TRIES = 9

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from math import inf
 from random import Random
 
-from benchmarks.accuracy.components import Channel, Sign
-from benchmarks.accuracy.device_model import Device
-from benchmarks.accuracy.disturbances import Connection
 from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
-from benchmarks.accuracy.load_curves import LOADS, Curve, Load, log_uniform
+from powerlog.simulation.components import Channel, Sign
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.curves import LOADS, Curve, Load, log_uniform
+from powerlog.simulation.device import Device
 
 SHORTEST_S = 20.0
 FAILURE_S = (5, 5400)

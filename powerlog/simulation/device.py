@@ -10,7 +10,7 @@ from math import nan
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.accuracy.components import (
+from powerlog.simulation.components import (
     Channel,
     Fields,
     Firmware,
@@ -20,8 +20,8 @@ from benchmarks.accuracy.components import (
     recorded,
     watts_of,
 )
-from benchmarks.accuracy.disturbances import Connection
-from benchmarks.accuracy.load_curves import MINUTE_S, Step
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.curves import MINUTE_S, Step
 
 REPORTED_MOVE = 0.05  # a smaller relative move of power or current makes no delta
 CHORE_S = 97  # between two frames that have nothing to do with power

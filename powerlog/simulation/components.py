@@ -7,9 +7,9 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from benchmarks.accuracy.counters import Counter
-from benchmarks.accuracy.disturbances import Connection
-from benchmarks.accuracy.load_curves import MINUTE_S, NOMINAL_V, Curve, Step
+from powerlog.simulation.connection import Connection
+from powerlog.simulation.counters import Counter
+from powerlog.simulation.curves import MINUTE_S, NOMINAL_V, Curve, Step
 
 Fields = dict[str, Any]
 Firmware = tuple[int, int]
