@@ -154,7 +154,7 @@ class _Channel:
 
     def _drawn_wh(self, since: float, until: float) -> float:
         until = min(until, self.shelly.sent[-1].at)
-        return self.load.energy_wh(until) - self.load.energy_wh(since)
+        return self.load.drawn_wh(until) - self.load.drawn_wh(since)
 
     def _is_true(self, row: Sample) -> bool:
         """What the device said in that minute, or its record of it; carried: what it said last."""

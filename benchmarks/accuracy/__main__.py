@@ -18,11 +18,7 @@ SHOWN = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = ArgumentParser(
-        prog="python -m benchmarks.accuracy",
-        description="Play the made-up lives of devices through the rules and print how right the "
-        "rows are.",
-    )
+    parser = ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("--lives", type=int, default=500)
     parser.add_argument("--hours", type=float, default=6.0, help="the length of a life")
     parser.add_argument("--seed", type=int, default=1, help="of the first life")

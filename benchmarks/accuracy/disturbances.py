@@ -7,9 +7,9 @@ import math
 from random import Random
 from typing import NamedTuple
 
+from benchmarks.accuracy.load_curves import SETTLE_S, log_uniform
 from powerlog.simulation.connection import Connection
 from powerlog.simulation.counters import Counter
-from powerlog.simulation.curves import SETTLE_S, log_uniform
 
 SAVED_EVERY_S = 30
 ROOM_S = 300  # of a connection before and after a cut

@@ -10,7 +10,7 @@ from benchmarks.accuracy.readings import Reading
 from benchmarks.accuracy.results import NEAR_S
 from powerlog.core.channel import Rules
 from powerlog.core.runs import Run
-from powerlog.simulation.components import Channel
+from powerlog.simulation.channel import Channel
 from powerlog.simulation.curves import MINUTE_S
 
 

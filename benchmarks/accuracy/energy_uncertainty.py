@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.accuracy.readings import Loss, Reading, rowed
 from powerlog.core.channel import Rules
-from powerlog.simulation.components import Channel
+from powerlog.simulation.channel import Channel
 from powerlog.simulation.counters import QUANTUM_WH
 from powerlog.simulation.curves import MINUTE_S, Curve, Step
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life, Said
 from powerlog.core.channel import Rules
-from powerlog.simulation.components import Channel, Silence
+from powerlog.simulation.channel import Channel, Silence
 from powerlog.simulation.curves import MINUTE_S
 
 RECORDED_MIN = 4  # how old the minutes of a record may be

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from benchmarks.accuracy.load_curves import without
 from benchmarks.accuracy.readings import Loss, Reading, losses, silences
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel import Rules
-from powerlog.simulation.components import Channel
-from powerlog.simulation.curves import MINUTE_S, without
+from powerlog.simulation.channel import Channel
+from powerlog.simulation.curves import MINUTE_S
 
 Kind = Literal["start", "end"]
 

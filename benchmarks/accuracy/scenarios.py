@@ -9,20 +9,29 @@ from collections.abc import Iterator
 from math import isnan
 from operator import attrgetter
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import msgspec
-
+from benchmarks.accuracy.connection_reports import connection_reports
 from benchmarks.accuracy.disturbances import draw_mishaps
 from benchmarks.accuracy.faults import Born, draw_misfortune
 from benchmarks.accuracy.wiring import Wiring
-from powerlog.simulation.components import Channel, by_minute
+from powerlog.simulation.channel import Channel
+from powerlog.simulation.components import by_minute, recorded_minutes
 from powerlog.simulation.connection import Connection
 from powerlog.simulation.counters import QUANTUM_WH
-from powerlog.simulation.device import MODELS, Device, Utterance
+from powerlog.simulation.device import Device, Report
 
 FIRST_MINUTE = 1_750_000_020
 FIRMWARES = ((1, 0), (1, 1), (1, 2), (1, 4), (1, 5), (1, 7))
+MODELS = {
+    "switch": "shellypro4pm",
+    "pm1": "shellypmminig3",
+    "cover": "shellyplus2pm",
+    "light": "shellyddimmerg3",
+    "em1": "shellyproem50",
+    "em": "shellypro3em",
+    "relay": "shellypro3",  # switches without a meter
+}
 KIND_WEIGHTS = {"switch": 8, "pm1": 3, "cover": 2, "light": 2, "em1": 3, "em": 3, "relay": 1}
 
 
@@ -70,9 +79,9 @@ class Life:
         wiring = Wiring(chance, self.misfortune, self.start, self.end)
         channels = {channel.name: channel for channel in wiring.channels(kind, firmware)}
         channels = self.misfortune.choose(channels)
-        self.device = Device(kind, firmware, forgetful, channels)
-        self.channels = channels | self.misfortune.more(self.device, self.end)
         self.device_id = f"{MODELS[kind]}-{seed:012x}"
+        self.device = Device(self.device_id, kind, firmware, channels, forgetful)
+        self.channels = channels | self.misfortune.more(self.device, self.end)
         self.messages = [
             message
             for number, connection in enumerate(self.mishaps.connections)
@@ -96,7 +105,7 @@ class Life:
             sent = said.at - off_s
             synced = sent >= connection.synced
             ts = round(said.at if synced else sent - connection.booted, 2)
-            text = self._text(said, ts)
+            text = self.device.text(said, ts)
             if said.method and said.watts:
                 believed = synced and not off_s
             says = self._knowledge(said, connection, known, believed)
@@ -110,14 +119,14 @@ class Life:
                     ahead_s = at - received
                 yield Message(number, received, text, at, says)
 
-    def _spoken(self, connection: Connection) -> Iterator[Utterance]:
+    def _spoken(self, connection: Connection) -> Iterator[Report]:
         for device, part in self.misfortune.parts(self.device, connection):
-            said = list(device.says(part, self._chance))
+            said = list(connection_reports(device, part, self._chance))
             yield from self.misfortune.spoken(said, device, part)
 
     def _knowledge(
         self,
-        said: Utterance,
+        said: Report,
         connection: Connection,
         known: dict[str, float | None],
         believed: bool,
@@ -132,11 +141,11 @@ class Life:
                 void = self._void(said, channel)
                 mwh = by_minute(channel.counter, said.at, connection, self.device.firmware)
                 if believed and not void and _is_certain(channel, mwh):
-                    recorded = self.device.recorded(said.at, connection)
+                    recorded = recorded_minutes(said.at, connection, self.device.firmware)
             says[name] = Said(known.get(name), recorded, _counter(said, channel), void)
         return says
 
-    def _void(self, said: Utterance, channel: Channel) -> Literal["", "sign", "clock"]:
+    def _void(self, said: Report, channel: Channel) -> Literal["", "sign", "clock"]:
         """Why a minute record tells nothing."""
         if self.misfortune.clock_off_s:
             return "clock"
@@ -150,17 +159,8 @@ class Life:
                 sent = end
         return sent - self.mishaps.clock_ahead_s + self._chance.uniform(0.01, 0.15)
 
-    def _text(self, said: Utterance, ts: float) -> str:
-        message: dict[str, Any] = {"src": self.device_id}
-        if said.method:
-            params = {"ts": ts} | said.components
-            message |= {"dst": "ws", "method": said.method, "params": params}
-        else:
-            message |= {"id": 2, "dst": "collector"} | said.components
-        return msgspec.json.encode(message).decode()
 
-
-def _counter(said: Utterance, channel: Channel) -> Literal["", "right", "wrong", "unsigned"]:
+def _counter(said: Report, channel: Channel) -> Literal["", "right", "wrong", "unsigned"]:
     """Whether a channel's counter is shown, and as it is."""
     if not said.counted:
         return "unsigned" if said.unsigned else ""

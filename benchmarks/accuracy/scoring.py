@@ -8,15 +8,16 @@ from math import inf
 
 from benchmarks.accuracy.energy_bounds import Bounds, near
 from benchmarks.accuracy.energy_uncertainty import Doubts, counted_wh
+from benchmarks.accuracy.load_curves import overlap_s
 from benchmarks.accuracy.readings import Reading, gaps, readings, unsigned
 from benchmarks.accuracy.results import NEAR_S, NEAR_W, NEAR_WH, Finding, Score
 from benchmarks.accuracy.run_turns import Kind, Turns, within
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel import Rules, Sample
 from powerlog.core.runs import Run
-from powerlog.simulation.components import Channel
+from powerlog.simulation.channel import Channel
 from powerlog.simulation.counters import QUANTUM_WH
-from powerlog.simulation.curves import MINUTE_S, overlap_s
+from powerlog.simulation.curves import MINUTE_S
 from powerlog.simulation.device import REPORTED_MOVE
 
 PROOF = 0.2  # rule 7: so near is the mean power of a gap to the power before

@@ -7,9 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from benchmarks.accuracy.faults.fault import Misfortune
-from powerlog.simulation.components import Channel, Firmware
+from benchmarks.accuracy.load_curves import (
+    LOADS,
+    SMALL,
+    draw_curve,
+    interrupted,
+    log_uniform,
+    total,
+)
+from powerlog.simulation.channel import Channel
+from powerlog.simulation.components import Firmware
 from powerlog.simulation.counters import QUANTUM_WH, Counter
-from powerlog.simulation.curves import LOADS, SMALL, Curve, draw_curve, log_uniform, total
+from powerlog.simulation.curves import Curve
 
 MOST_CHANNELS = {"switch": 4, "light": 2, "em1": 3, "relay": 0}
 PHASE_LOADS = ("pump", "heater", "lamp")  # their sum never creeps over the threshold
@@ -45,7 +54,7 @@ class Wiring:
             chance, load, chosen = self._misfortune.chance, other, "feeding in"
         curve = draw_curve(chance, load, self._start - 600, self._end)
         for off, on in self._misfortune.mishaps.outages:
-            curve = curve.without(off, on)
+            curve = interrupted(curve, off, on)
         return chosen, curve
 
     def _channel(

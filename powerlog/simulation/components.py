@@ -1,104 +1,79 @@
-"""How a Shelly of some firmware words what it measures and counts: the fields of its components.
+"""The components of a Shelly: the fields in which it reports what it measures and counts.
 
-Pure. When it says them is in voice.py.
+Pure. device.py has when it sends them.
 """
 
+from functools import lru_cache
 from itertools import pairwise
-from math import inf
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
+from powerlog.simulation.channel import Channel
 from powerlog.simulation.connection import Connection
 from powerlog.simulation.counters import Counter
-from powerlog.simulation.curves import MINUTE_S, NOMINAL_V, Curve, Step
+from powerlog.simulation.curves import MINUTE_S, Step
 
 Fields = dict[str, Any]
 Firmware = tuple[int, int]
-Sign = Literal["right", "absent", "null", "another minute"]
 
 
-class Silence(NamedTuple):
-    """A time without a report of a channel; alone: its device reports its other channels."""
-
-    since: float
-    until: float
-    alone: bool = True
-
-
-class Channel(NamedTuple):
-    """A channel and all that is true of it. load is the name of what is wired to it.
-
-    failures: when its meter fails. gone: when its device stops having it. sign: how its record has
-    the part that was returned.
-    """
-
-    name: str
-    load: str
-    curve: Curve
-    counter: Counter
-    returned: Counter | None = None
-    quantised: bool = False
-    failures: tuple[tuple[float, float], ...] = ()
-    silences: tuple[Silence, ...] = ()
-    gone: float = inf
-    sign: Sign = "right"
-
-    def fails(self, at: float) -> bool:
-        return any(since <= at < until for since, until in self.failures)
-
-    @property
-    def net(self) -> bool:
-        """Whether what was drawn is what it counts less what it counts as returned."""
-        return self.returned is not None and self.name.partition(":")[0] != "em1"
-
-    def later(self, by_s: float) -> "Channel":
-        """Return the same channel by a clock that is so much ahead."""
-        returned = self.returned and self.returned.later(by_s)
-        curve, counter = self.curve.later(by_s), self.counter.later(by_s)
-        return self._replace(curve=curve, counter=counter, returned=returned)
+@lru_cache(maxsize=64)
+def names(channel: str) -> tuple[str, str, str, str]:
+    """Return the component that measures a channel, and its fields of power, current and voltage.
+    A sum of phases has no voltage."""
+    kind, _, place = channel.partition(":")
+    if kind == "em":
+        number, _, phase = place.partition(":")
+        of = phase or "total"
+        return f"em:{number}", f"{of}_act_power", f"{of}_current", phase and f"{phase}_voltage"
+    return channel, "act_power" if kind == "em1" else "apower", "current", "voltage"
 
 
 def watts_of(step: Step) -> float:
     return round(step.watts, 1)
 
 
-def measured(channel: Channel, step: Step) -> Fields:
-    """Return the component with what is measured of a channel."""
-    watts, amps = watts_of(step), round(step.amps, 3)
-    kind, _, place = channel.name.partition(":")
-    if kind == "em":
-        number, _, phase = place.partition(":")
-        name = phase or "total"
-        fields = {f"{name}_act_power": watts, f"{name}_current": amps}
-        return {f"em:{number}": fields | ({f"{phase}_voltage": NOMINAL_V} if phase else {})}
-    name = "act_power" if kind == "em1" else "apower"
-    return {channel.name: {name: watts, "voltage": NOMINAL_V, "current": amps}}
+def moved(channel: Channel, step: Step) -> Fields:
+    """Return the component with power and current alone."""
+    component, power, current, _ = names(channel.name)
+    return {component: {power: watts_of(step), current: round(step.amps, 3)}}
 
 
-def nulled(fields: Fields) -> Fields:
-    """Return the same component as it is while its meter fails."""
-    return {
-        key: dict.fromkeys(values) | {"errors": ["power_meter_failure"]}
-        for key, values in fields.items()
-    }
+def measured(channel: Channel, at: float, volts: float) -> Fields:
+    """Return the component with all that is measured of a channel: null while its meter fails."""
+    step, (component, _, _, voltage) = channel.curve.at(at), names(channel.name)
+    fields = moved(channel, step)[component]
+    if voltage:
+        fields[voltage] = round(volts, 1)
+    if voltage and not component.startswith("em"):
+        apparent_va = volts * step.amps
+        fields |= {"aprtpower": round(apparent_va, 1), "freq": 50.0}
+        fields["pf"] = round(step.watts / apparent_va, 2) if step.amps else 0.0
+    if channel.failures and channel.fails(at):
+        fields = dict.fromkeys(fields) | {"errors": ["power_meter_failure"]}
+    return {component: fields}
 
 
 def energy(channel: Channel, at: float, connection: Connection, firmware: Firmware) -> Fields:
     """Return the component with the counters of a channel."""
     kind, _, place = channel.name.partition(":")
     wh = channel.counter.shows(at)
+    fields: Fields
     if kind == "em":
         number, _, phase = place.partition(":")
         total, back = (f"{phase}_total_act_energy", f"{phase}_total_act_ret_energy")
-        names = (total, back) if phase else ("total_act", "total_act_ret")
-        values = (wh,) if channel.returned is None else (wh, channel.returned.at(at))
-        return {f"emdata:{number}": dict(zip(names, values, strict=False))}
+        counted, returned = (total, back) if phase else ("total_act", "total_act_ret")
+        fields = {counted: wh}
+        if channel.returned:
+            fields[returned] = channel.returned.at(at)
+        return {f"emdata:{number}": fields}
     if kind == "em1":
-        returned = channel.returned.at(at) if channel.returned else 0.0
-        return {f"em1data:{place}": {"total_act_energy": wh, "total_act_ret_energy": returned}}
-    fields = {"aenergy": _counted(channel.counter, at, connection, firmware)}
+        returned_wh = channel.returned.at(at) if channel.returned else 0.0
+        return {f"em1data:{place}": {"total_act_energy": wh, "total_act_ret_energy": returned_wh}}
+    fields = {"id": int(place)}
+    fields["aenergy"] = _counted(channel.counter, at, connection, firmware)
     if channel.returned and channel.sign != "absent":
         fields["ret_aenergy"] = _returned(channel, channel.returned, at, connection, firmware)
-    return {channel.name: {"id": 0} | fields}
+    return {channel.name: fields}
 
 
 def _returned(
@@ -124,7 +99,7 @@ def _counted(counter: Counter, at: float, connection: Connection, firmware: Firm
 def by_minute(
     counter: Counter, at: float, connection: Connection, firmware: Firmware
 ) -> list[float]:
-    """The minute record of this moment: mWh, the newest first."""
+    """Return the minute record of this moment: mWh, the newest first."""
     newest = _minute_ts(at, firmware) // MINUTE_S
     if firmware >= (1, 2):
         newest -= 1
@@ -134,8 +109,8 @@ def by_minute(
     return [counter.mwh(since, until) for until, since in pairwise(bounds)]
 
 
-def recorded(at: float, connection: Connection, firmware: Firmware) -> range:
-    """The complete minutes (ts // 60) that a minute record of this moment tells."""
+def recorded_minutes(at: float, connection: Connection, firmware: Firmware) -> range:
+    """Return the complete minutes (ts // 60) in the minute record of this moment."""
     newest = _minute_ts(at, firmware) // MINUTE_S
     # Whether all three of the numbers are of complete minutes.
     complete = firmware >= (1, 2) or newest < at // MINUTE_S

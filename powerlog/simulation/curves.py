@@ -1,25 +1,28 @@
-"""What is really drawn from and returned to the grid for some hours, drawn from a seed.
+"""The power of a channel over time: a step function that is known for every moment.
 
-Pure: no clock, no frames; times are Unix seconds by the device's own clock. Power is a step
-function known for every moment. counters.py adds it up, voice.py has what a device says of it,
-score.py how well the rules of sampling find it out.
+Pure: no clock; times are Unix seconds, chance comes from a seed. Energy is the exact integral of
+the power, in whatever order it is asked for.
 """
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, count, pairwise
 from random import Random
 from typing import NamedTuple
 
 MINUTE_S = 60
 NOMINAL_V = 230
-SETTLE_S = 240  # at its end a device is connected and all its loads are off
-SHORTEST_STEP_S = 2.0
+STEP_S = 12  # a load that is on keeps its power for about so long
+# The time of a Cycle is in blocks: on, off, on, off. Chance divides a block, but each has the same
+# energy: so a counter is known without a pass through all its years.
+BLOCK_S = 840
+FIRST_POWERED = 1_704_067_200  # 1 January 2024, where the counters of Cycles began
 
 
 class Step(NamedTuple):
-    """From `at` on so much is drawn, or, if negative, returned, until the next step."""
+    """The power and the current from `at` until the next step; below zero it is returned."""
 
     at: float
     watts: float = 0.0
@@ -27,7 +30,7 @@ class Step(NamedTuple):
 
 
 class Curve:
-    """Power over time. Before its first step it is off."""
+    """Power over time, as steps. Before the first one it is off."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self.steps = list(steps)
@@ -37,32 +40,38 @@ class Curve:
         self._returned_ws = [0.0, *accumulate(max(0.0, -watts) * s for watts, s in spans)]
 
     def at(self, ts: float) -> Step:
-        """The step in force at this moment."""
+        """Return the step in force at this moment."""
         index = bisect_right(self._times, ts) - 1
         return self.steps[index] if index >= 0 else Step(ts)
 
     def between(self, since: float, until: float) -> list[Step]:
-        """The steps with since < at < until."""
-        first = bisect_right(self._times, since)
-        return [step for step in self.steps[first:] if step.at < until]
+        """Return the steps with since < at < until."""
+        return self.steps[bisect_right(self._times, since) : bisect_left(self._times, until)]
+
+    def is_idle(self, since: float, until: float) -> bool:
+        """Return whether no power flows in this time."""
+        steps = [self.at(since), *self.between(since, until)]
+        return not any(step.watts for step in steps)
 
     def drawn_wh(self, ts: float) -> float:
+        """Return the energy drawn up to this moment."""
         return self._integral(self._drawn_ws, ts, 1)
 
     def returned_wh(self, ts: float) -> float:
+        """Return the energy returned to the grid up to this moment."""
         return self._integral(self._returned_ws, ts, -1)
 
     def moved_wh(self, ts: float) -> float:
-        """In either direction."""
+        """Return the energy that has flowed in either direction up to this moment."""
         return self.drawn_wh(ts) + self.returned_wh(ts)
 
     def mean_w(self, since: float, until: float) -> float:
-        """What was drawn less what was returned."""
+        """Return the mean of what is drawn less what is returned."""
         net = [self.drawn_wh(ts) - self.returned_wh(ts) for ts in (since, until)]
         return (net[1] - net[0]) * 3600 / (until - since)
 
     def above(self, threshold_w: float) -> list[tuple[float, float]]:
-        """The stretches in which the power is above the threshold."""
+        """Return the stretches in which the power is above the threshold."""
         stretches: list[tuple[float, float]] = []
         for step, after in pairwise([*self.steps, Step(math.inf)]):
             if step.watts <= threshold_w:
@@ -73,15 +82,9 @@ class Curve:
                 stretches.append((step.at, after.at))
         return stretches
 
-    def without(self, start: float, end: float) -> "Curve":
-        """The same, but off from start to end, and then as if nothing had been."""
-        before = [step for step in self.steps if step.at < start - SHORTEST_STEP_S]
-        after = [step for step in self.steps if step.at > end + SHORTEST_STEP_S]
-        return Curve([*before, Step(start), self.at(end)._replace(at=end), *after])
-
     @property
     def returns(self) -> bool:
-        """Whether anything ever goes back to the grid."""
+        """Return whether anything ever flows back to the grid."""
         return self._returned_ws[-1] > 0
 
     @property
@@ -100,90 +103,80 @@ class Curve:
         return (integrals[index] + max(0.0, sign * watts) * (ts - at)) / 3600
 
 
-def without(
-    stretches: list[tuple[float, float]], holes: Iterable[tuple[float, float]]
-) -> list[tuple[float, float]]:
-    """Return the stretches less what lies in one of the holes."""
-    for since, until in holes:
-        pieces = (
-            piece
-            for start, end in stretches
-            for piece in ((start, min(end, since)), (max(start, until), end))
-        )
-        stretches = [(start, end) for start, end in pieces if start < end]
-    return stretches
+class Cycle:
+    """A load that goes on and off for ever. on_s: the seconds of each block in which it is on."""
+
+    def __init__(self, seed: str, watts: float, power_factor: float, on_s: float) -> None:
+        self._seed, self._on_s = seed, on_s
+        self._watts, self._power_factor = watts, power_factor
+        self._origin = FIRST_POWERED - Random(seed).uniform(0, BLOCK_S)
+        # Two blocks: the minutes of a record may be in the block before.
+        self._curve = lru_cache(maxsize=2)(self._draw)
+
+    def at(self, ts: float) -> Step:
+        """Return the step in force at this moment."""
+        return self._curve(self._block(ts)).at(ts)
+
+    def between(self, since: float, until: float) -> Iterator[Step]:
+        """Return the steps with since < at < until; until may be infinite."""
+        for block in count(self._block(since)):
+            if self._origin + block * BLOCK_S >= until:
+                return
+            yield from self._curve(block).between(since, until)
+
+    def drawn_wh(self, ts: float) -> float:
+        """Return the energy drawn up to this moment."""
+        block = self._block(ts)
+        before_wh = block * self._watts * self._on_s / 3600
+        return before_wh + self._curve(block).drawn_wh(ts)
+
+    def _block(self, ts: float) -> int:
+        return math.floor((ts - self._origin) / BLOCK_S)
+
+    def _draw(self, block: int) -> Curve:
+        chance = Random(f"{self._seed} {block}")
+        at, off_s = self._origin + block * BLOCK_S, BLOCK_S - self._on_s
+        run_s = chance.uniform(1 / 4, 3 / 4) * self._on_s
+        pause_s = chance.uniform(1 / 3, 2 / 3) * off_s
+        steps: list[Step] = []
+        for on, off in ((run_s, pause_s), (self._on_s - run_s, off_s - pause_s)):
+            steps += run_steps(chance, at, at + on, self._watts, self._power_factor)
+            if off:
+                steps.append(Step(at + on))
+            at += on + off
+        return Curve(steps)
 
 
-def overlap_s(stretches: list[tuple[float, float]], since: float, until: float) -> float:
-    """For how many seconds between since and until one of these stretches goes on."""
-    seconds = 0.0
-    first = bisect_right(stretches, (since, -math.inf)) - 1
-    for start, end in stretches[max(0, first) :]:
-        if start >= until:
-            break
-        seconds += max(0.0, min(end, until) - max(start, since))
-    return seconds
+class PlannedRun(NamedTuple):
+    """The mean power that a load draws from `start` until `end`."""
+
+    start: float
+    end: float
+    mean_w: float
 
 
-def total(curves: list[Curve]) -> Curve:
-    """What these draw together."""
-    moments = sorted({step.at for curve in curves for step in curve.steps})
-    together = ([curve.at(moment) for curve in curves] for moment in moments)
-    return Curve(
-        Step(moment, sum(step.watts for step in steps), sum(step.amps for step in steps))
-        for moment, steps in zip(moments, together, strict=True)
-    )
+def planned_curve(seed: str, power_factor: float, runs: Sequence[PlannedRun]) -> Curve:
+    """Return the curve of these runs, which are in order and do not touch."""
+    steps: list[Step] = []
+    for start, end, mean_w in runs:
+        chance = Random(f"{seed} {start}")
+        steps += [*run_steps(chance, start, end, mean_w, power_factor), Step(end)]
+    return Curve(steps)
 
 
-class Load(NamedTuple):
-    """What can be wired to a channel; the ranges are drawn from evenly, times logarithmically."""
-
-    watts: tuple[float, float]
-    wobble: float  # by how much of itself the power moves while it is on
-    run_s: tuple[float, float]
-    pause_s: tuple[float, float]
-    rest_w: float = 0.0  # in the pauses
-    power_factor: float = 0.8
-
-
-LOADS = {
-    "pump": Load((415, 445), 0.07, (20, 7200), (5, 3600)),
-    "heater": Load((1990, 2010), 0.002, (20, 7200), (5, 10800), power_factor=1.0),
-    "machine": Load((60, 700), 0.2, (20, 1800), (5, 600), rest_w=3.5),
-    "lamp": Load((7.5, 8.5), 0.02, (20, 7200), (5, 3600)),
-    "router": Load((3, 4.5), 0.02, (3600, 20000), (5, 60)),
-    "standby": Load((1, 1.3), 0.1, (3600, 20000), (5, 60), power_factor=0.09),
-    "solar": Load((30, 500), 0.1, (60, 3600), (60, 3600), rest_w=-200),
-}
-ROOF = Load((-1700, -1100), 0.05, (300, 7200), (60, 3600), power_factor=1.0)
-SMALL = ("lamp", "router")
-WOBBLE_S = 25
-
-
-def draw_curve(chance: Random, load: Load, start: float, end: float) -> Curve:
-    return Curve(_steps(chance, load, start, end)).without(end - SETTLE_S, end)
-
-
-def _steps(chance: Random, load: Load, at: float, end: float) -> Iterator[Step]:
-    on = chance.random() < 0.5
+def run_steps(
+    chance: Random, start: float, end: float, mean_w: float, power_factor: float
+) -> list[Step]:
+    """Return steps around this power whose mean is exactly it."""
+    steps: list[Step] = []
+    at = start
     while at < end:
-        until = at + log_uniform(chance, *(load.run_s if on else load.pause_s))
-        watts = chance.uniform(*load.watts) if on else load.rest_w * chance.uniform(0.9, 1.1)
-        yield from _wobble(chance, load, watts, round(at, 2), until)
-        at, on = until, not on
-
-
-def _wobble(chance: Random, load: Load, watts: float, at: float, until: float) -> Iterator[Step]:
-    now = watts
-    while at < until:
-        amps = abs(now) / NOMINAL_V / load.power_factor * chance.uniform(0.95, 1.05)
-        yield Step(at, now, amps)
-        if not watts:
-            return
-        if chance.random() < 0.8:  # else only the current moves
-            now = watts * chance.uniform(1 - load.wobble, 1 + load.wobble)
-        at = round(at + SHORTEST_STEP_S + chance.expovariate(1 / WOBBLE_S), 2)
-
-
-def log_uniform(chance: Random, low: float, high: float) -> float:
-    return math.exp(chance.uniform(math.log(low), math.log(high)))
+        watts = mean_w * chance.uniform(0.93, 1.07)
+        amps = watts / (NOMINAL_V * power_factor * chance.uniform(0.95, 1.05))
+        steps.append(Step(at, watts, amps))
+        at += chance.uniform(0.6, 1.4) * STEP_S if end - at > 2 * STEP_S else end - at
+    drawn_ws = sum(
+        step.watts * (after.at - step.at) for step, after in pairwise([*steps, Step(end)])
+    )
+    scale = mean_w * (end - start) / drawn_ws
+    return [Step(step.at, step.watts * scale, step.amps * scale) for step in steps]

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from powerlog.core.days import day_of, moment_of
-from powerlog.simulation.planned import PlannedLoad, PlannedRun
-from powerlog.simulation.pro4pm import MINUTE_S, SimulatedShelly
+from powerlog.simulation.curves import MINUTE_S, PlannedRun, planned_curve
+from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 
-CHANNEL = "switch:2"
 DAY_S = 86_400
 FAILING_S = 14 * DAY_S
 LIVES_ON_DAYS = 2  # beyond the end: a device that dials in afterwards just goes on
@@ -96,8 +95,10 @@ class Story:
         self.pump, self.since, self.until = pump, since, until
         self.runs = list(planned_runs(pump, since, until, zone))
         self.silences = sorted(silences(pump, self.runs, since, until, zone))
-        self.load = PlannedLoad(pump.device_id, 0.82, COUNTER_BEFORE_WH, self.runs)
-        self.shelly = SimulatedShelly(pump.device_id, len(pump.away), since - DAY_S, self.load)
+        self.load = planned_curve(pump.device_id, 0.82, self.runs)
+        loads, boot = (OFF, OFF, self.load), since - DAY_S
+        seed = len(pump.away)
+        self.shelly = SimulatedShelly(pump.device_id, seed, boot, loads, COUNTER_BEFORE_WH)
         self._dials = [since, *(silence.until for silence in self.silences)]
 
     def minutes(self) -> list[int]:
@@ -110,7 +111,7 @@ class Story:
             for start in starts
             if start in dials
             or start // MINUTE_S % QUIET_MINUTES == 0
-            or not self.load.idle(start - 2 * MINUTE_S, start + 3 * MINUTE_S)
+            or not self.load.is_idle(start - 2 * MINUTE_S, start + 3 * MINUTE_S)
         ]
 
     def frames(self, minute: int) -> Iterator[tuple[float, str]]:

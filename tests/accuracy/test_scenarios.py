@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.accuracy.load_curves import LOADS, interrupted, overlap_s, without
 from benchmarks.accuracy.scenarios import FIRMWARES, KIND_WEIGHTS, Life, Message
 from powerlog.protocol import parse
 from powerlog.simulation.counters import Counter, Misread
-from powerlog.simulation.curves import LOADS, Curve, Step, overlap_s, without
+from powerlog.simulation.curves import Curve, Step
 
 HOURS = 1.5
 
@@ -65,7 +66,7 @@ def test_a_curve_is_its_steps_and_their_integral() -> None:
 
 
 def test_a_power_cut_leaves_the_rest_of_a_curve_alone() -> None:
-    curve = Curve([Step(0, 100), Step(50, 7), Step(100, 9)]).without(20, 60)
+    curve = interrupted(Curve([Step(0, 100), Step(50, 7), Step(100, 9)]), 20, 60)
     assert [curve.at(ts).watts for ts in (19, 20, 59, 60, 100)] == [100, 0, 0, 7, 9]
 
 

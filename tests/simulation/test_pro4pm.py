@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from msgspec.structs import astuple
 from powerlog.core.frame import Reading
 from powerlog.protocol import BOOTSTRAP, parse
 from powerlog.sampler import Rules, Sample, Sampler
-from powerlog.simulation.pro4pm import Load, SimulatedShelly
+from powerlog.simulation.curves import Curve, Cycle, PlannedRun, planned_curve
+from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 from tests.frames import T0
 
 DEVICE = "shellypro4pm-aabbcc000001"
@@ -33,6 +34,10 @@ def params(frame: str) -> dict[str, Any]:
     return json.loads(frame)["params"]
 
 
+def minute_frames(device: SimulatedShelly, minute: float) -> list[str]:
+    return [text for at, text in device.frames(minute, minute + 0.001) if at == minute]
+
+
 def readings(device: SimulatedShelly, channel: str) -> Iterator[tuple[float, Reading]]:
     """What the collector reads of the channel in an hour."""
     for at, text in hour_of(device):
@@ -41,8 +46,8 @@ def readings(device: SimulatedShelly, channel: str) -> Iterator[tuple[float, Rea
                 yield at, reading
 
 
-def drawn_wh(load: Load, minute: float) -> float:
-    return load.energy_wh(minute + 60) - load.energy_wh(minute)
+def drawn_wh(load: Curve | Cycle, minute: float) -> float:
+    return load.drawn_wh(minute + 60) - load.drawn_wh(minute)
 
 
 def test_a_full_status_reports_all_four_switches(shelly: SimulatedShelly) -> None:
@@ -76,6 +81,22 @@ def test_asking_in_pieces_gives_the_same_frames(shelly: SimulatedShelly) -> None
     assert pieces == hour_of(shelly)
 
 
+def test_a_late_report_stays_in_the_next_minute_wherever_frames_are_cut() -> None:
+    runs = [PlannedRun(T0 + 59.5, T0 + 200.0, 430.0)]
+    device = SimulatedShelly(DEVICE, 7, T0, (OFF, OFF, planned_curve("seed", 0.8, runs)), 5000.0)
+    turned = [
+        frame for frame in device.frames(T0 + 59.4, T0 + 61) if "switch:2" in params(frame[1])
+    ]
+    assert [at - T0 for at, _ in turned] == pytest.approx([59.5, 60.0, 60.4])
+    assert [at - T0 for at, _ in device.frames(T0 + 60.2, T0 + 61)] == pytest.approx([60.4])
+    assert params(turned[1][1])["switch:2"]["aenergy"]["total"] == pytest.approx(5000, abs=0.1)
+
+
+def test_frames_without_an_end_are_those_with_one(shelly: SimulatedShelly) -> None:
+    frames = hour_of(shelly)
+    assert list(islice(shelly.frames(T0), len(frames))) == frames
+
+
 def test_the_same_seed_says_the_same_and_another_seed_something_else() -> None:
     first, again, other = (SimulatedShelly(DEVICE, seed, T0) for seed in (1, 1, 2))
     assert hour_of(first) == hour_of(again)
@@ -97,7 +118,7 @@ def test_all_four_switches_burst_on_every_full_minute(shelly: SimulatedShelly) -
             bursts.setdefault(at, []).append(text)
     assert list(bursts) == list(range(T0, HOUR, 60))
     for minute, texts in bursts.items():
-        assert texts == shelly.minute_frames(minute)
+        assert texts == minute_frames(shelly, minute)
         found = [parse(text).readings[0] for text in texts]
         assert [reading.channel for reading in found] == SWITCHES
         for reading in found:
@@ -186,7 +207,7 @@ def test_power_between_two_reports_stays_within_the_threshold(shelly: SimulatedS
 def test_the_counter_is_the_integral_of_the_power(shelly: SimulatedShelly) -> None:
     load, step_s = shelly.loads[2], 0.05
     summed = sum(load.at(T0 + n * step_s).watts for n in range(round(3600 / step_s))) * step_s
-    assert load.energy_wh(HOUR) - load.energy_wh(T0) == pytest.approx(summed / 3600, rel=1e-4)
+    assert load.drawn_wh(HOUR) - load.drawn_wh(T0) == pytest.approx(summed / 3600, rel=1e-4)
 
 
 def test_the_counter_in_the_frames_follows_the_power_in_the_frames() -> None:
@@ -209,7 +230,7 @@ def test_the_counter_in_the_frames_follows_the_power_in_the_frames() -> None:
 def test_by_minute_agrees_with_the_counter_over_an_hour(shelly: SimulatedShelly) -> None:
     for number in range(4):
         meters = [
-            params(shelly.minute_frames(minute)[number])[f"switch:{number}"]["aenergy"]
+            params(minute_frames(shelly, minute)[number])[f"switch:{number}"]["aenergy"]
             for minute in range(T0, HOUR, 60)
         ]
         for before, after in pairwise(meters):

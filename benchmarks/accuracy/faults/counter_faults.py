@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from random import Random
 
 from benchmarks.accuracy.faults.fault import Born, Misfortune
-from powerlog.simulation.components import Channel
+from benchmarks.accuracy.load_curves import ROOF, Load, log_uniform
+from powerlog.simulation.channel import Channel
 from powerlog.simulation.connection import Connection
 from powerlog.simulation.counters import Counter, Misread
-from powerlog.simulation.curves import MINUTE_S, ROOF, Curve, Load, log_uniform
-from powerlog.simulation.device import Device, Utterance
+from powerlog.simulation.curves import MINUTE_S, Curve
+from powerlog.simulation.device import Device, Report
 
 HUGE_WH = (1e7, 1e9)
 AWAY_S = (20, 280)  # short enough for a run to go on
@@ -139,8 +140,8 @@ class LateSign(Misfortune):
         return born.kind in ("switch", "pm1") and born.firmware >= (1, 4)
 
     def spoken(
-        self, said: list[Utterance], device: Device, connection: Connection
-    ) -> Iterator[Utterance]:
+        self, said: list[Report], device: Device, connection: Connection
+    ) -> Iterator[Report]:
         """The full status arrives late or never, the answer never."""
         if connection.start == self.mishaps.connections[0].start:
             yield from said
@@ -155,7 +156,7 @@ class LateSign(Misfortune):
             yield device.status(connection, late)
 
 
-def _unsigned(status: Utterance) -> Utterance:
+def _unsigned(status: Report) -> Report:
     components = {
         name: {key: value for key, value in status.components[name].items() if key != "ret_aenergy"}
         for name in status.watts

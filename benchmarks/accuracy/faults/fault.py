@@ -5,10 +5,11 @@ from random import Random
 from typing import NamedTuple
 
 from benchmarks.accuracy.disturbances import Mishaps
-from powerlog.simulation.components import Channel, Firmware, Silence
+from benchmarks.accuracy.load_curves import Load, log_uniform
+from powerlog.simulation.channel import Channel, Silence
+from powerlog.simulation.components import Firmware
 from powerlog.simulation.connection import Connection
-from powerlog.simulation.curves import Load, log_uniform
-from powerlog.simulation.device import Device, Utterance
+from powerlog.simulation.device import Device, Report
 
 LEAST_W = 5.0  # of what is active
 CARRIED_S = 300  # a longer silence is never carried
@@ -22,9 +23,9 @@ class Born(NamedTuple):
     mishaps: Mishaps
 
     @property
-    def tells_all(self) -> bool:
+    def reports_all(self) -> bool:
         """Return whether its report on the full minute has measurements beside the counters."""
-        return Device(self.kind, self.firmware, False, {}).tells_all
+        return Device("", self.kind, self.firmware, {}).reports_all
 
     @property
     def clock(self) -> str:
@@ -69,15 +70,15 @@ class Misfortune:
         yield device, connection
 
     def spoken(
-        self, said: list[Utterance], device: Device, connection: Connection
-    ) -> Iterable[Utterance]:
+        self, said: list[Report], device: Device, connection: Connection
+    ) -> Iterable[Report]:
         """Return the messages of a connection that arrive."""
         if not any(channel.silences for channel in device.channels.values()):
             return said
         return [each for each in said if not _is_silent(each, device)]
 
 
-def _is_silent(said: Utterance, device: Device) -> bool:
+def _is_silent(said: Report, device: Device) -> bool:
     """Return whether it belongs to a silent channel alone."""
     if len(said.watts) != 1 or said.method != "NotifyStatus":
         return False

@@ -7,15 +7,15 @@ from random import Random
 
 from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
 from benchmarks.accuracy.wiring import Wiring
-from powerlog.simulation.components import Channel, Silence
+from powerlog.simulation.channel import Channel, Silence
 from powerlog.simulation.connection import Connection
 from powerlog.simulation.curves import MINUTE_S
-from powerlog.simulation.device import Device, Utterance
+from powerlog.simulation.device import Device, Report
 
 SHORT_S, LONG_S = (60, 150), (480, 2400)  # the first never ends a run, the second always does
 TRIES = 9
 REQUESTED_S = (65, 80)
-Arrives = Callable[[Utterance], bool]
+Arrives = Callable[[Report], bool]
 OTHER_PROFILE = {"switch": "cover", "cover": "switch", "em": "em1", "em1": "em"}
 CUT_SSID, CUT_NAME = "Caf\ufffd", "Pumpe \ufffd\ufffd"
 
@@ -64,7 +64,7 @@ class SilentChannel(Misfortune):
 
     @classmethod
     def fits(cls, born: Born) -> bool:
-        return born.kind in ("switch", "light", "em1") and born.tells_all
+        return born.kind in ("switch", "light", "em1") and born.reports_all
 
     def choose(self, channels: dict[str, Channel]) -> dict[str, Channel]:
         if len(channels) < 2:
@@ -100,15 +100,15 @@ class QuietDevice(Misfortune):
         ways = [self._never]
         if born.kind in ("pm1", "cover"):  # one channel, which is never silent alone
             ways.append(self._only_what_moves)
-            if born.tells_all:
+            if born.reports_all:
                 ways.append(self._some)
-        if born.tells_all:
+        if born.reports_all:
             ways.append(self._not_for_a_while)
         self.way = chance.choice(ways)
 
     def spoken(
-        self, said: list[Utterance], device: Device, connection: Connection
-    ) -> Iterator[Utterance]:
+        self, said: list[Report], device: Device, connection: Connection
+    ) -> Iterator[Report]:
         """Return the notifications that arrive, and the answers."""
         arrives = self.way(connection)
         heard = [
@@ -156,8 +156,8 @@ class CutTexts(Misfortune):
         return True
 
     def spoken(
-        self, said: list[Utterance], device: Device, connection: Connection
-    ) -> Iterable[Utterance]:
+        self, said: list[Report], device: Device, connection: Connection
+    ) -> Iterable[Report]:
         for each in said:
             components = each.components.get("result", each.components)
             if "sys" in components and "wifi" in components:

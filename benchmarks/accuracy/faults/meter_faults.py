@@ -5,9 +5,10 @@ from math import inf
 from random import Random
 
 from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
-from powerlog.simulation.components import Channel, Sign
+from benchmarks.accuracy.load_curves import LOADS, Load, log_uniform
+from powerlog.simulation.channel import Channel, Sign
 from powerlog.simulation.connection import Connection
-from powerlog.simulation.curves import LOADS, Curve, Load, log_uniform
+from powerlog.simulation.curves import Curve
 from powerlog.simulation.device import Device
 
 SHORTEST_S = 20.0
@@ -95,7 +96,7 @@ class UnsignedRecord(Misfortune):
 
     def choose(self, channels: dict[str, Channel]) -> dict[str, Channel]:
         """Add silences of the whole device: gaps within a connection."""
-        if not self.born.tells_all:
+        if not self.born.reports_all:
             return channels
         drawn = [draw_silence(self.chance, each, SILENCE_S) for each in self.mishaps.connections]
         silences = tuple(each._replace(alone=False) for each in drawn if each)
