@@ -98,7 +98,8 @@ async def live(server: Server, shots: Sequence[Shot]) -> None:
 
     from powerlog.management.commands.simulate import Fleet as Dialling
     from powerlog.models import Device
-    from powerlog.simulated.demo import CHANNEL, PUMPS, Story
+    from powerlog.simulation.demo import PUMPS, Story
+    from powerlog.simulation.pro4pm import PUMP_CHANNEL
 
     fleet = Dialling(0, server.socket, say)
     for pump in PUMPS:
@@ -106,7 +107,7 @@ async def live(server: Server, shots: Sequence[Shot]) -> None:
         told = (device.first_seen_at.timestamp(), device.last_seen_at.timestamp())
         fleet.devices.append(Story(pump, *told, timezone.get_default_timezone()).shelly)
     talk = asyncio.create_task(fleet.run())
-    words = [f"{pump.device_id}/{CHANNEL}" for pump in PUMPS]
+    words = [f"{pump.device_id}/{PUMP_CHANNEL}" for pump in PUMPS]
     try:
         await asyncio.to_thread(until, lambda: server.status()["devices connected"] == "2")
         await asyncio.sleep(5)  # until the database knows it, and the first minutes are in

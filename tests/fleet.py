@@ -13,7 +13,8 @@ from typing import NamedTuple
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from powerlog.simulated.simulator import BLOCK_S, Load, SimulatedShelly
+from powerlog.simulation.curves import BLOCK_S, Cycle
+from powerlog.simulation.pro4pm import SimulatedShelly
 
 # Seconds of fourteen minutes in which a load is on, in two runs: from a kettle to a fridge.
 ON_S = (60, 240, 480, 720, BLOCK_S)
@@ -34,13 +35,12 @@ class Shelly:
 
     def __init__(self, number: int, seed: str) -> None:
         chance = Random(seed)
-        self.simulated = SimulatedShelly(f"shellypro4pm-50a4{number:08x}", number, time.time())
-        busy = (
-            Load(f"{seed} {place}", chance.uniform(8, 1500), 0.8, chance.choice(ON_S))
+        busy = [
+            Cycle(f"{seed} {place}", chance.uniform(8, 1500), 0.8, chance.choice(ON_S))
             for place in range(3)
-        )
-        standby = self.simulated.loads[3]  # below the threshold
-        self.simulated.loads = (*busy, standby)
+        ]
+        device_id = f"shellypro4pm-50a4{number:08x}"
+        self.simulated = SimulatedShelly(device_id, number, time.time(), busy)
         self.sent: list[Sent] = []
         self.connected: list[float] = []
         self._websocket: ClientConnection | None = None

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from benchmarks.accuracy.playback import ALL, Played
+from benchmarks.accuracy.scoring import NEAR_S, NEAR_W, NEAR_WH
 from powerlog.core.runs import Run
 from powerlog.protocol import parse
 from powerlog.sampler import Sample, Sampler
-from powerlog.truth.judge import NEAR_S, NEAR_W, NEAR_WH
-from powerlog.truth.score import ALL, Played
 
 from .chaos import Span
 from .fleet import Sent, Shelly
@@ -154,7 +154,7 @@ class _Channel:
 
     def _drawn_wh(self, since: float, until: float) -> float:
         until = min(until, self.shelly.sent[-1].at)
-        return self.load.energy_wh(until) - self.load.energy_wh(since)
+        return self.load.drawn_wh(until) - self.load.drawn_wh(since)
 
     def _is_true(self, row: Sample) -> bool:
         """What the device said in that minute, or its record of it; carried: what it said last."""

@@ -1,6 +1,7 @@
-"""The core and the simulator know no framework, no clock, no socket and no log."""
+"""The core and the simulated devices know no framework, no clock, no socket and no log."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,22 @@ CORE = {
         "powerlog.core.gaps",
         "powerlog.core.runs",
     },
-    "simulated/simulator": {"json", "math", "collections.abc", "functools", "itertools"}
-    | {"operator", "random", "typing"},
-    "simulated/planned": {"bisect", "collections.abc", "functools", "itertools", "random", "typing"}
-    | {"powerlog.simulated.simulator"},
-    "simulated/demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
-    | {"powerlog.core.days", "powerlog.simulated.planned", "powerlog.simulated.simulator"},
+    "simulation/curves": {"bisect", "math", "collections.abc", "functools", "itertools"}
+    | {"random", "typing"},
+    "simulation/counters": {"collections.abc", "math", "typing"},
+    "simulation/connection": {"collections.abc", "typing", "powerlog.simulation.curves"},
+    "simulation/channel": {"math", "typing", "powerlog.simulation.counters"}
+    | {"powerlog.simulation.curves"},
+    "simulation/components": {"functools", "itertools", "typing"}
+    | {f"powerlog.simulation.{name}" for name in ("channel", "connection", "counters", "curves")},
+    "simulation/device": {"collections.abc", "math", "random", "typing", "msgspec"}
+    | {f"powerlog.simulation.{name}" for name in ("channel", "components", "connection", "curves")},
+    "simulation/pro4pm": {"json", "math", "collections.abc", "heapq", "itertools", "operator"}
+    | {"random", "typing"}
+    | {f"powerlog.simulation.{name}" for name in ("channel", "connection", "counters", "curves")}
+    | {"powerlog.simulation.device"},
+    "simulation/demo": {"collections.abc", "datetime", "itertools", "random", "typing", "zoneinfo"}
+    | {"powerlog.core.days", "powerlog.simulation.curves", "powerlog.simulation.pro4pm"},
 }
 FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "socket", "threading")
 
@@ -50,7 +61,7 @@ def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import powerlog.questions, powerlog.sampler\n"
-        "import powerlog.simulated.demo, powerlog.truth.score\n"
+        "import powerlog.simulation.demo, benchmarks.accuracy.__main__\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(
@@ -58,6 +69,12 @@ def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     ).stdout.split()
     assert "powerlog.sampler" in loaded
     assert [name for name in loaded if name.split(".")[0] in FOREIGN] == []
+
+
+def test_the_collector_imports_nothing_of_its_benchmarks() -> None:
+    for folder in ("powerlog", "collector_site"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not re.search(r"^\s*(from|import) benchmarks", path.read_text(), re.M), path
 
 
 @pytest.mark.parametrize("module", CORE)

@@ -15,7 +15,8 @@ from powerlog.core.days import day_of
 from powerlog.management.commands import demo
 from powerlog.models import DayTotal, Device, PowerLog, Run, Silence
 from powerlog.protocol import parse
-from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.simulation.demo import DAY_S, PUMPS, Story
+from powerlog.simulation.pro4pm import PUMP_CHANNEL
 
 from .frames import T0
 
@@ -159,8 +160,8 @@ def test_it_fills_in_minutes_runs_silences_and_names_of_both_pumps() -> None:
         channel = device.channels.get()
         assert (str(device), str(channel)) == (pump.device_name, pump.pump_name)
         assert None not in (channel.nominal_power_w, channel.flow_m3h, channel.price_kwh)
-        rows = PowerLog.objects.filter(device_id=pump.device_id, channel=CHANNEL)
-        runs = Run.objects.filter(device_id=pump.device_id, channel=CHANNEL)
+        rows = PowerLog.objects.filter(device_id=pump.device_id, channel=PUMP_CHANNEL)
+        runs = Run.objects.filter(device_id=pump.device_id, channel=PUMP_CHANNEL)
         assert rows.count() > 50
         assert runs.count() > 8
         totals = DayTotal.objects.filter(device_id=pump.device_id).values_list("runs", flat=True)
@@ -200,7 +201,9 @@ def test_clearing_leaves_nothing_of_it_and_everything_else() -> None:
     )  # fmt: skip
     Silence.objects.create(device_id=other.device_id, since=now, until=now)
     fill(1)
-    DayTotal.objects.get_or_create(device_id=WELL.device_id, channel=CHANNEL, day=date(2020, 1, 1))
+    DayTotal.objects.get_or_create(
+        device_id=WELL.device_id, channel=PUMP_CHANNEL, day=date(2020, 1, 1)
+    )
     assert "The demo is removed, " in clear()
     assert counts() == [1] * len(demo.TABLES)
     assert clear() == "There is nothing of the demo.\n"
@@ -246,7 +249,7 @@ def test_the_settings_of_the_collector_do_not_hide_the_pumps(settings: Any) -> N
         settings.SAMPLING_RULES, channels=frozenset({"pm1:0"}), power_threshold_w=5000.0
     )
     fill(1)
-    assert PowerLog.objects.filter(channel=CHANNEL).exists()
+    assert PowerLog.objects.filter(channel=PUMP_CHANNEL).exists()
 
 
 @database

@@ -2,9 +2,9 @@
 
 import pytest
 
+from benchmarks.accuracy.playback import play
+from benchmarks.accuracy.scenarios import Life
 from powerlog.core.plausible import most_wh
-from powerlog.truth.lives import Life
-from powerlog.truth.score import play
 
 MEASURED = 0.05  # a device tells a power that has moved by so much
 

@@ -13,13 +13,13 @@ from random import Random
 
 import pytest
 
+from .accuracy.test_end_to_end import found
 from .chaos import ENDED_WITHIN_S, Chaos
 from .faults import new_database, small_disk
 from .fleet import Shelly
 from .postgres import Postgres
 from .servers import serve, until
 from .soak_judge import Score
-from .test_truth_end_to_end import found
 
 DEVICES = 40
 DISK_BYTES = 16 * 1024 * 1024

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from benchmarks.accuracy.playback import Played
 from powerlog.core.runs import Run
-from powerlog.simulated.simulator import BLOCK_S, Load
-from powerlog.truth.score import Played
+from powerlog.simulation.curves import BLOCK_S, Cycle
+from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 
 from .chaos import Span
 from .fleet import Sent, Shelly
@@ -25,8 +26,8 @@ KILL = Span("SIGKILL", KILLED, BACK)
 def shelly() -> Shelly:
     """Ten minutes of a device that lost its collector for 40 seconds of them."""
     shelly = Shelly(7, "a device")
-    off, standby = shelly.simulated.loads[0], shelly.simulated.loads[3]
-    shelly.simulated.loads = (off, off, Load("always on", 300.0, 0.8, BLOCK_S), standby)
+    loads = (OFF, OFF, Cycle("always on", 300.0, 0.8, BLOCK_S))
+    shelly.simulated = SimulatedShelly(shelly.simulated.device_id, 7, T0, loads)
     for since, until in ((T0, KILLED), (BACK, T0 + 600.0)):
         shelly.connected.append(since)
         connection = len(shelly.connected)

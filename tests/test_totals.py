@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
+from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel import Rules
 from powerlog.core.runs import Run
 from powerlog.models import DayTotal, PowerLog
@@ -18,7 +19,6 @@ from powerlog.protocol import parse
 from powerlog.sampler import Due, Sample, Sampler
 from powerlog.storage.rebuild import meters, rebuild
 from powerlog.storage.store import store
-from powerlog.truth.lives import Life
 
 from .doubles import sample
 from .frames import PUMP

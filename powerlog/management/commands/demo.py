@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from powerlog import protocol
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run, Silence
 from powerlog.sampler import Due, Sampler
-from powerlog.simulated.demo import CHANNEL, DAY_S, PUMPS, Story
+from powerlog.simulation.demo import DAY_S, PUMPS, Story
+from powerlog.simulation.pro4pm import PUMP_CHANNEL
 from powerlog.storage.store import store
 
 BATCH_ROWS = 1000
@@ -121,7 +122,7 @@ def introduce(story: Story) -> None:
             last_seen_at=moment(story.until),
         )
         device.channels.create(
-            channel=CHANNEL,
+            channel=PUMP_CHANNEL,
             name=pump.pump_name,
             reports_power=True,
             nominal_power_w=pump.power_w,
@@ -138,7 +139,7 @@ def tell(story: Story, minutes: list[int], bar: Bar) -> None:
     """Its frames through the rules into the database, with their own times as the clock."""
     # Whatever else is logged here, and from whatever power on: the pump of the demo is.
     sampler = Sampler(
-        replace(settings.SAMPLING_RULES, channels=frozenset({CHANNEL}), power_threshold_w=5.0)
+        replace(settings.SAMPLING_RULES, channels=frozenset({PUMP_CHANNEL}), power_threshold_w=5.0)
     )
     batch: list[Due] = []
     for minute in minutes:

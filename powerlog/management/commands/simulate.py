@@ -23,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 from websockets.uri import parse_uri
 
-from powerlog.simulated.simulator import SimulatedShelly
+from powerlog.simulation.pro4pm import SimulatedShelly
 
 HOME = "ws://127.0.0.1:5000/ws"
 FIRST_DELAY_S = 1.0
