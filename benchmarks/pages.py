@@ -2,7 +2,7 @@
 
 PostgreSQL fills its own tables with a year of three hundred pumps (history.py), or for the overview
 with some months of a thousand. Then each page is asked for many times, of the collector's
-application in this process (asking.py). A page above its limit is named with its slowest query.
+application in this process (requests.py). A page above its limit is named with its slowest query.
 """
 
 import asyncio

@@ -74,7 +74,7 @@ class Watch:
 
 def fleet_rows() -> Iterator[Any]:
     """Distinct rows without end."""
-    from powerlog.sampler import Sample
+    from powerlog.core.sampler import Sample
 
     devices = [f"shellypro4pm-{number * 7919 % 2**48:012x}" for number in range(DEVICES)]
     for minute in count(FIRST_MINUTE):
@@ -98,10 +98,10 @@ def set_up(database_url: str, folder: Path) -> None:
 
 
 def writer(folder: Path) -> tuple[Any, Watch]:
-    from powerlog.storage.past import recall
-    from powerlog.storage.spool import Spool
-    from powerlog.storage.store import store
-    from powerlog.writer import RowWriter
+    from powerlog.database.restore import recall
+    from powerlog.database.store import store
+    from powerlog.writer.row_writer import RowWriter
+    from powerlog.writer.spool import Spool
 
     watch = Watch(store)
     folder.mkdir()

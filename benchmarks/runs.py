@@ -44,7 +44,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def ended(at: float, number: int, device_id: str = DEVICE) -> Any:
-    from powerlog.core.runs import Run
+    from powerlog.core.run_state import Run
 
     start = at + number
     return Run(device_id, CHANNEL, start, 430.0, 100.0, 0.1, ended_at=start + 0.5, end="stopped")
@@ -52,7 +52,7 @@ def ended(at: float, number: int, device_id: str = DEVICE) -> Any:
 
 def batches(day: datetime) -> list[float]:
     """How long each batch of runs of the crowded channel takes on this day."""
-    from powerlog.storage.store import store
+    from powerlog.database.store import store
 
     evening = day.timestamp() + 20 * 3600
     runs = [ended(evening, number) for number in range(BATCHES * BATCH_RUNS)]
@@ -64,7 +64,7 @@ def fleet(devices: int) -> Iterator[tuple[str, float]]:
     """What a fleet costs whose runs start, are left open, and end: name and seconds."""
     import msgspec
 
-    from powerlog.storage.store import store
+    from powerlog.database.store import store
 
     at = DAY.timestamp() + 3600
     runs = [
@@ -84,9 +84,9 @@ def measure(asked: Namespace) -> None:
     with place() as (postgres, folder):
         url = new_database(postgres, "runs")
         set_up(url, folder)
-        from powerlog.core.runs import Run
-        from powerlog.storage.past import recall
-        from powerlog.storage.store import store
+        from powerlog.core.run_state import Run
+        from powerlog.database.restore import recall
+        from powerlog.database.store import store
 
         lines = [("batch, empty day", batches(DAY - timedelta(days=1)))]
         with psycopg.connect(url, autocommit=True) as connection:

@@ -19,20 +19,21 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"error: {exc}")
 
-from powerlog.asking import asker
-from powerlog.entry import farewell, limits, own_names
-from powerlog.entry.admission import admission
-from powerlog.entry.brake import brake
-from powerlog.entry.traffic import traffic
-from powerlog.entry.waiting_room import waiting_room
-from powerlog.running.clocks import clock_watch
-from powerlog.running.ending import Guard
-from powerlog.running.neighbours import neighbours
-from powerlog.running.outage import limit_statements
-from powerlog.storage.registry import registry
-from powerlog.storage.upkeep import upkeep
+from powerlog import own_hosts
+from powerlog.devices.access import admission
+from powerlog.devices.connections import traffic
+from powerlog.devices.pending import waiting_room
+from powerlog.devices.registry import registry
+from powerlog.devices.requests import asker
+from powerlog.log_budget import brake
+from powerlog.monitoring.clocks import clock_watch
+from powerlog.monitoring.maintenance import upkeep
+from powerlog.monitoring.middleware import limit_statements
+from powerlog.monitoring.other_processes import neighbours
+from powerlog.server import daphne_server, shutdown
+from powerlog.server.watchdog import Guard
 from powerlog.urls import websocket_urlpatterns
-from powerlog.writer import STOP_LIMIT_S, row_writer
+from powerlog.writer.row_writer import STOP_LIMIT_S, row_writer
 
 # No origin validator and no sessions around the socket: a Shelly sends no Origin, or a foreign
 # one, and has no cookies.
@@ -43,7 +44,7 @@ def save() -> None:
     """Write what was accepted."""
     brake.tell()
     upkeep.stop()
-    row_writer.stop(STOP_LIMIT_S - farewell.LIMIT_S)
+    row_writer.stop(STOP_LIMIT_S - shutdown.LIMIT_S)
     registry.stop()
 
 
@@ -68,11 +69,11 @@ def staff_have_decided() -> None:
 
 
 guard = Guard(save, reactor.callLater)
-limits.apply()
+daphne_server.apply()
 registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 clock_watch.everybody = neighbours.everybody
 connection_created.connect(limit_statements)
-reactor.addSystemEventTrigger("before", "startup", own_names.learn_full_name)
+reactor.addSystemEventTrigger("before", "startup", own_hosts.learn_full_name)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)
 reactor.addSystemEventTrigger("before", "startup", upkeep.start)

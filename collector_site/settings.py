@@ -38,7 +38,7 @@ from collector_site.values import (
     time_zone,
     words,
 )
-from powerlog.sampler import Rules
+from powerlog.core.sampler import Rules
 
 T = TypeVar("T")
 DATA_DIR = BASE_DIR / "data"
@@ -170,16 +170,16 @@ INSTALLED_APPS = [
     "powerlog",
 ]
 MIDDLEWARE = [
-    "powerlog.views.status_first",
-    "powerlog.running.outage.in_time",
+    "powerlog.monitoring.views.status_first",
+    "powerlog.monitoring.middleware.in_time",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "powerlog.entry.login.guarded",
+    "powerlog.admin.login_limits.guarded",
     "django.middleware.common.CommonMiddleware",
-    "powerlog.running.outage.database_first",
+    "powerlog.monitoring.middleware.database_first",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -243,8 +243,8 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # nor does it grow while somebody goes on
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "powerlog.entry.addresses.asking"
-AXES_LOCKOUT_CALLABLE = "powerlog.entry.login.locked_out"
+AXES_CLIENT_IP_CALLABLE = "powerlog.client_address.asking"
+AXES_LOCKOUT_CALLABLE = "powerlog.admin.login_limits.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "password"]  # a password typed too early is a username
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False

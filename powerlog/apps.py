@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
 
-from powerlog.storage.private_file import keep_private
+from powerlog.database.sqlite_files import keep_private
 
 
 class PowerlogConfig(AppConfig):

@@ -11,16 +11,16 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from powerlog import protocol
-from powerlog.asking import asker
-from powerlog.entry.peer import SUPERSEDED, Peer
-from powerlog.entry.presence import arrive, depart
-from powerlog.entry.traffic import traffic
-from powerlog.questions import Questions
-from powerlog.sampler import Sampler
-from powerlog.storage.device_rows import SILENT_S
-from powerlog.storage.registry import registry
-from powerlog.writer import row_writer
+from powerlog.core import protocol
+from powerlog.core.request_schedule import Questions
+from powerlog.core.sampler import Sampler
+from powerlog.devices.connections import traffic
+from powerlog.devices.presence import arrive, depart
+from powerlog.devices.records import SILENT_S
+from powerlog.devices.registry import registry
+from powerlog.devices.requests import asker
+from powerlog.devices.session import SUPERSEDED, Peer
+from powerlog.writer.row_writer import row_writer
 
 
 class ShellyConsumer(AsyncWebsocketConsumer):

@@ -127,7 +127,7 @@ class Run(models.Model):
 
 
 class DayTotal(models.Model):
-    """What a channel did on a local day (of TIME_ZONE); kept for ever, made in totals.py.
+    """What a channel did on a local day (of TIME_ZONE); kept for ever, made in day_totals.py.
 
     A run counts on the day on which it starts, a merged one with all its starts; its time and
     energy count on each of its days. What an open run has used since the last midnight is not in

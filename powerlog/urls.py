@@ -4,10 +4,10 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from powerlog import views
 from powerlog.consumers import ShellyConsumer
-from powerlog.entry.doors import Doors, elsewhere
-from powerlog.pages import dashboard as pages
+from powerlog.dashboard import views as pages
+from powerlog.monitoring import views
+from powerlog.server.handshake_check import Doors, elsewhere
 
 urlpatterns = [
     path("", views.status, name="status"),

@@ -8,8 +8,8 @@ from unittest.mock import Mock
 import pytest
 from autobahn.websocket.protocol import TrafficStats
 
-from powerlog.entry import budget, paced_socket
-from powerlog.entry.device_socket import DeviceSocket
+from powerlog.server import flow_control, rate_limits
+from powerlog.server.device_socket import DeviceSocket
 
 Later = list[Callable[[], None]]
 
@@ -18,7 +18,7 @@ Later = list[Callable[[], None]]
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """What is to be done later; calling it is left to the test."""
     calls: Later = []
-    monkeypatch.setattr(paced_socket.reactor, "callLater", lambda delay_s, call: calls.append(call))
+    monkeypatch.setattr(flow_control.reactor, "callLater", lambda delay_s, call: calls.append(call))
     return calls
 
 
@@ -26,7 +26,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)  # when the socket opened
     later = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
-    for module in (budget, paced_socket):
+    for module in (rate_limits, flow_control):
         monkeypatch.setattr(module, "time", later)
     return clock
 

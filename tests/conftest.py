@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import DjangoDbBlocker
 
 from collector_site.settings import databases
-from powerlog.writer import RowWriter
+from powerlog.writer.row_writer import RowWriter
 
 from .bare_socket import clock as clock
 from .bare_socket import cut as cut

@@ -9,10 +9,10 @@ from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
 from powerlog.consumers import ShellyConsumer
-from powerlog.entry.traffic import traffic
-from powerlog.protocol import BOOTSTRAP
-from powerlog.sampler import Due, Past, Sample
-from powerlog.writer import row_writer
+from powerlog.core.protocol import BOOTSTRAP
+from powerlog.core.sampler import Due, Past, Sample
+from powerlog.devices.connections import traffic
+from powerlog.writer.row_writer import row_writer
 
 from .frames import T0
 

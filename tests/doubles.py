@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import OperationalError
 
-from powerlog.sampler import Sample
+from powerlog.core.sampler import Sample
 
 from .frames import PUMP, T0
 

@@ -6,9 +6,9 @@ import time
 from types import FrameType
 
 from collector_site.asgi import application as application
-from powerlog.running import ending
+from powerlog.server import watchdog
 
-ending.STUCK_TICKS = 2
+watchdog.STUCK_TICKS = 2
 
 
 def hang(number: int, frame: FrameType | None) -> None:

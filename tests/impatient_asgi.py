@@ -1,8 +1,9 @@
 """The application with little patience: what takes a minute elsewhere takes a second here."""
 
 from collector_site.asgi import application as application
-from powerlog import asking, questions
+from powerlog.core import request_schedule
+from powerlog.devices import requests
 
-asking.EVERY_S = 0.05
-questions.ASK_AGAIN_S, questions.SPREAD_S = 0.5, 0.1
-questions.GIVE_UP_S = questions.NAMES_AGAIN_S = 1.0
+requests.EVERY_S = 0.05
+request_schedule.ASK_AGAIN_S, request_schedule.SPREAD_S = 0.5, 0.1
+request_schedule.GIVE_UP_S = request_schedule.NAMES_AGAIN_S = 1.0

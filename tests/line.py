@@ -3,8 +3,8 @@
 from typing import Any
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Rules, Sample, Sampler
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Rules, Sample, Sampler
 
 from .frames import PUMP, T0
 

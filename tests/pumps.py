@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
+from powerlog.localtime import MINUTE, Span, local_day
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
-from powerlog.pages.localtime import MINUTE, Span, local_day
-from powerlog.pages.meters import Meter
-from powerlog.pages.spent import KnownRun
+from powerlog.reports.channels import Meter
+from powerlog.reports.run_usage import KnownRun
 
 from .test_models import row
 

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from benchmarks.accuracy.playback import ALL, Played
 from benchmarks.accuracy.scoring import NEAR_S, NEAR_W, NEAR_WH
-from powerlog.core.runs import Run
-from powerlog.protocol import parse
-from powerlog.sampler import Sample, Sampler
+from powerlog.core.protocol import parse
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Sample, Sampler
 
 from .chaos import Span
 from .fleet import Sent, Shelly

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.core.about import About, config, device_info
+from powerlog.core.device_info import About, config, device_info
 from powerlog.core.frame import Frame
-from powerlog.protocol import REQUESTS, parse
+from powerlog.core.protocol import REQUESTS, parse
 
 from .frames import PUMP, text
 

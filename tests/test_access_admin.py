@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from powerlog.entry.admission import digest
+from powerlog.devices.access import digest
 from powerlog.models import Device
 
 from .frames import PUMP

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from powerlog.entry.addresses import Tally, asking, caller, is_local, is_public, of_socket
+from powerlog.client_address import Tally, asking, caller, is_local, is_public, of_socket
 
 PROXIED = {"x-forwarded-proto": "https"}
 

@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from powerlog.admin.lists import roughly
-from powerlog.lists import paging
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+from powerlog.search import keyset
 
 from .test_models import row
 from .test_search import run
@@ -115,7 +115,7 @@ def test_names_are_offered_but_not_by_the_thousand(admin: Client, pump: Device) 
 def test_pages_lead_back_and_forth(
     monkeypatch: pytest.MonkeyPatch, admin: Client, rows: list[PowerLog]
 ) -> None:
-    monkeypatch.setattr(paging, "PAGE", 1)
+    monkeypatch.setattr(keyset, "PAGE", 1)
     seen, address = [], ""
     while address is not None:
         cl = admin.get(LIST + address).context["cl"]
@@ -132,7 +132,7 @@ def test_pages_lead_back_and_forth(
 def test_a_search_that_ran_out_of_its_budget_says_so_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, admin: Client, rows: list[PowerLog]
 ) -> None:
-    monkeypatch.setattr(paging, "BUDGET", 1)
+    monkeypatch.setattr(keyset, "BUDGET", 1)
     page = admin.get(LIST, {"min_w": "1000"})
     assert "back to 1 May 2026, 11:00." in page.content.decode()
     assert "Search further back" in page.content.decode()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from powerlog.entry.admission import (
+from powerlog.devices.access import (
     BLOCKED,
     NOT_ITS_TOKEN,
     OTHERS_TOKEN,

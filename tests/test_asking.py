@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
-from powerlog.asking import AT_LEAST, SHARE, asker
 from powerlog.consumers import ShellyConsumer
-from powerlog.core.about import About
-from powerlog.core.channel import Own
-from powerlog.entry import peer
-from powerlog.entry.admission import Admission, Policy
-from powerlog.entry.traffic import traffic
-from powerlog.protocol import BOOTSTRAP, REQUESTS
-from powerlog.questions import ASK_AGAIN_S, LONGEST_WAIT_S, NAMES_AGAIN_S
-from powerlog.sampler import Sample
-from powerlog.storage.registry import registry
+from powerlog.core.channel_state import Own
+from powerlog.core.device_info import About
+from powerlog.core.protocol import BOOTSTRAP, REQUESTS
+from powerlog.core.request_schedule import ASK_AGAIN_S, LONGEST_WAIT_S, NAMES_AGAIN_S
+from powerlog.core.sampler import Sample
+from powerlog.devices import session
+from powerlog.devices.access import Admission, Policy
+from powerlog.devices.connections import traffic
+from powerlog.devices.registry import registry
+from powerlog.devices.requests import AT_LEAST, SHARE, asker
 
 from .dialling import Dial, send
 from .frames import NO_HANDLER, PUMP, T0, answer, delta, full, meter, text
@@ -48,7 +48,7 @@ def clock(rows: list[Sample], monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def admission(monkeypatch: pytest.MonkeyPatch) -> Iterator[Admission]:
     made = Admission()
-    monkeypatch.setattr(peer, "admission", made)
+    monkeypatch.setattr(session, "admission", made)
     yield made
     asker.waiting.clear()
 
@@ -246,7 +246,7 @@ class Silent:
         def look(now: float) -> str:
             return STATUS
 
-    class peer:
+    class session:
         refused, device_id = 0, "silent"
 
     def __init__(self) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.pages.axes import percent, scale, times
-from powerlog.pages.localtime import local_day
+from powerlog.dashboard.axes import percent, scale, times
+from powerlog.localtime import local_day
 
 from .pumps import TODAY, span
 

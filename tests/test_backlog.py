@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.storage.backlog import Backlog
-from powerlog.storage.spool import Spool
-from powerlog.storage.spool_file import SpoolFile
+from powerlog.writer.queue import Backlog
+from powerlog.writer.spool import Spool
+from powerlog.writer.spool_file import SpoolFile
 
 from .doubles import sample
 
@@ -153,7 +153,7 @@ def test_its_age_is_that_of_the_oldest_in_memory_alone(
     backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("powerlog.storage.backlog.time.monotonic", lambda: now)
+    monkeypatch.setattr("powerlog.writer.queue.time.monotonic", lambda: now)
     assert backlog.age_s == 0.0
     for _ in range(3):
         backlog.add(rows(0), ORIGIN)

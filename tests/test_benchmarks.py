@@ -8,7 +8,7 @@ import pytest
 from websockets.frames import Frame, apply_mask
 from websockets.streams import StreamReader
 
-from powerlog import protocol
+from powerlog.core import protocol
 
 pytest.importorskip("uvloop", reason="benchmarks/requirements.txt is not installed")
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.pages import meters
-from powerlog.storage.store import store
+from powerlog.reports import channels
 
 from .doubles import sample
 from .frames import PUMP, T0
@@ -56,13 +56,13 @@ def test_a_page_finds_the_newest_of_a_channel_without_reading_those_of_others(
 ) -> None:
     fill(ROWS, MANY, MORNING, 60, PUMP)
     store([run(T0 - 90_000.0, device_id=OTHER), sample(-1500, device_id=OTHER)])
-    monkeypatch.setattr(meters, "DEFAULT_DB_ALIAS", "writer")  # where steps are counted
+    monkeypatch.setattr(channels, "DEFAULT_DB_ALIAS", "writer")  # where steps are counted
     keys = [(OTHER, SWITCH), (PUMP, SWITCH), ("nobody", SWITCH)]
     for model in (RunRow, PowerLog):
-        assert steps(lambda: meters.newest(model, keys)) < FEW_STEPS  # noqa: B023 (used at once)
-        assert steps(lambda: meters.newest(model, keys, MORNING)) < FEW_STEPS  # noqa: B023
-        assert meters.newest(model, keys).keys() == {*keys[:2]}
-        assert meters.newest(model, keys, MORNING).keys() == {*keys[:1]}
+        assert steps(lambda: channels.newest(model, keys)) < FEW_STEPS  # noqa: B023 (used at once)
+        assert steps(lambda: channels.newest(model, keys, MORNING)) < FEW_STEPS  # noqa: B023
+        assert channels.newest(model, keys).keys() == {*keys[:2]}
+        assert channels.newest(model, keys, MORNING).keys() == {*keys[:1]}
 
 
 def sample_time(minute: int) -> datetime:

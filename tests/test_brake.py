@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog.entry import brake as module
-from powerlog.entry.brake import ADDRESSES, ALL_LINES, LINES, LINES_OF_DEVICE, Brake
+from powerlog import log_budget as module
+from powerlog.log_budget import ADDRESSES, ALL_LINES, LINES, LINES_OF_DEVICE, Brake
 
 from .knocking import dial, power
 from .rubbish import TEXT, USUAL, asking, wire

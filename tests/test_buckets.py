@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.entry.buckets import Bucket, Remembered
+from powerlog.server.token_bucket import Bucket, Remembered
 
 steps = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=30)
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.entry import budget as module
-from powerlog.entry.buckets import Remembered
-from powerlog.entry.budget import (
+from powerlog.server import rate_limits as module
+from powerlog.server.rate_limits import (
     FORGET_S,
     OWN_BYTES,
     OWN_BYTES_PER_S,
@@ -17,6 +16,7 @@ from powerlog.entry.budget import (
     Places,
     bytes_per_s,
 )
+from powerlog.server.token_bucket import Remembered
 
 HERE, ELSEWHERE = "198.51.100.7", "203.0.113.7"
 KB = 1024

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from powerlog.pages.cards import Card, cards, comparison, summary
-from powerlog.pages.day import MeterDay
-from powerlog.stats import Figures
+from powerlog.dashboard.cards import Card, cards, comparison, summary
+from powerlog.reports.day import MeterDay
+from powerlog.reports.figures import Figures
 
 from .pumps import PUMP
 from .test_chart import day_of

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from powerlog.dashboard.chart import HEIGHT, Plot, plot
+from powerlog.localtime import Span
 from powerlog.models import PowerLog
-from powerlog.pages.chart import HEIGHT, Plot, plot
-from powerlog.pages.day import MeterDay
-from powerlog.pages.localtime import Span
-from powerlog.pages.records import Minute
-from powerlog.pages.spent import KnownRun
-from powerlog.stats import Figures
+from powerlog.reports.day import MeterDay
+from powerlog.reports.figures import Figures
+from powerlog.reports.queries import Minute
+from powerlog.reports.run_usage import KnownRun
 
 from .pumps import DAY, PUMP, TODAY, at, known_run, minutes, run, span
 

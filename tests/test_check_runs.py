@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from powerlog.database.store import WRITER, store
 from powerlog.management.commands import check_runs as command
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.storage.store import WRITER, store
 
 from .frames import PUMP
 from .test_overbooked import SPIKE, minutes, runs

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.http import Http404, QueryDict
 
-from powerlog.pages.choices import asked_day, choice, device, window
+from powerlog.dashboard.params import asked_day, choice, device, window
 
 from .pumps import TODAY, run, span, total
 from .pumps import device as registered

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from collector_site.database_url import databases
-from powerlog.sampler import Due, Past
-from powerlog.storage import private_file
-from powerlog.storage.fair_queue import Lot
-from powerlog.storage.last import LastKnown
-from powerlog.storage.private_file import fingerprint
-from powerlog.storage.spool import Spool, SpoolError
+from powerlog.core.sampler import Due, Past
+from powerlog.database import sqlite_files
+from powerlog.database.sqlite_files import fingerprint
+from powerlog.writer.channel_snapshots import LastKnown
+from powerlog.writer.fair_queue import Lot
+from powerlog.writer.spool import Spool, SpoolError
 
 from .doubles import sample
 from .frames import PUMP
@@ -111,7 +111,7 @@ def test_processes_and_restarts_with_the_same_database_share_as_ever(collectors:
 
 
 def test_a_file_without_a_fingerprint_is_adopted_by_who_opens_it_first(collectors: Any) -> None:
-    old = collectors(private_file.NONE)
+    old = collectors(sqlite_files.NONE)
     old.append(rows(0))
     old.close()
     production = collectors(PRODUCTION)

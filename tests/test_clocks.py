@@ -12,11 +12,11 @@ import pytest
 from websockets.sync.client import connect
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.entry.traffic import traffic
-from powerlog.running import metrics
-from powerlog.running.clocks import Clocks, ClockWatch, fault, seen, total
-from powerlog.running.health import lines
-from powerlog.sampler import Rules, Sampler
+from powerlog.core.sampler import Rules, Sampler
+from powerlog.devices.connections import traffic
+from powerlog.monitoring import metrics
+from powerlog.monitoring.clocks import Clocks, ClockWatch, fault, seen, total
+from powerlog.monitoring.health import lines
 
 from .frames import delta
 from .servers import daphne, running, until

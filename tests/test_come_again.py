@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from powerlog.entry.peer import SUPERSEDED
+from powerlog.devices.session import SUPERSEDED
 
 from .crowd import written
 from .frames import STATUS, answer, delta, full

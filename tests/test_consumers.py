@@ -10,11 +10,11 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
-from powerlog.core.channel import Own
-from powerlog.entry.traffic import traffic
-from powerlog.protocol import REQUESTS
-from powerlog.sampler import Rules, Sample
-from powerlog.storage.registry import registry
+from powerlog.core.channel_state import Own
+from powerlog.core.protocol import REQUESTS
+from powerlog.core.sampler import Rules, Sample
+from powerlog.devices.connections import traffic
+from powerlog.devices.registry import registry
 
 from .dialling import Dial, handled, send
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text

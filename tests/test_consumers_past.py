@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Sample
-from powerlog.writer import row_writer
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Sample
+from powerlog.writer.row_writer import row_writer
 
 from .dialling import Dial, send
 from .frames import PUMP, T0, delta, meter

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from django.db import DatabaseError, OperationalError, connections
 
-from powerlog.lists import copying
-from powerlog.lists.copying import copied, copied_here
-from powerlog.storage.store import WRITER
+from powerlog.database.store import WRITER
+from powerlog.search import pg_copy
+from powerlog.search.pg_copy import copied, copied_here
 
 ROWS = "COPY (SELECT generate_series(1, {}), repeat('x', 90)) TO STDOUT (FORMAT csv)"
 FOR_EVER = ROWS.format("1000000000")
@@ -47,7 +47,7 @@ async def test_all_rows_come_in_pieces_of_many() -> None:
     lines = b"".join(pieces).splitlines()
     assert len(lines) == 5000
     assert lines[-1] == b"5000," + b"x" * 90
-    assert max(map(len, pieces)) < copying.PIECE + 100
+    assert max(map(len, pieces)) < pg_copy.PIECE + 100
     assert len(pieces) < 10
 
 

@@ -11,31 +11,36 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CORE = {
     "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
-    "core/about": {"itertools", "typing", "msgspec", "powerlog.core.components"},
+    "core/device_info": {"itertools", "typing", "msgspec", "powerlog.core.components"},
     "core/components": {"re"},
-    "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.about"},
-    "core/texts": {"typing"},
-    "core/switches": {"typing", "msgspec", "powerlog.core.frame"},
-    "protocol": {"collections.abc", "json", "typing", "msgspec"}
+    "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.device_info"},
+    "core/text_numbers": {"typing"},
+    "core/fast_path": {"typing", "msgspec", "powerlog.core.frame"},
+    "core/protocol": {"collections.abc", "json", "typing", "msgspec"}
     | {"powerlog.core", "powerlog.core.components", "powerlog.core.frame"},
     # and about, switches, texts
-    "core/runs": {"collections.abc", "typing", "msgspec", "powerlog.core.plausible"},
-    "core/plausible": set(),
-    "core/drawn": {"collections.abc", "dataclasses", "itertools", "typing"}
-    | {"powerlog.core.plausible"},
-    "core/gaps": {"powerlog.core.channel", "powerlog.core.days", "powerlog.core.frame"},
-    "questions": {"collections.abc", "typing", "powerlog.core.frame", "powerlog.protocol"},
-    "core/channel": {"collections.abc", "typing", "msgspec"}
-    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.plausible"}
-    | {"powerlog.core.runs"},
-    "sampler": {
+    "core/run_state": {"collections.abc", "typing", "msgspec", "powerlog.core.energy_bounds"},
+    "core/energy_bounds": set(),
+    "core/energy_integral": {"collections.abc", "dataclasses", "itertools", "typing"}
+    | {"powerlog.core.energy_bounds"},
+    "core/gaps": {"powerlog.core.channel_state", "powerlog.core.days", "powerlog.core.frame"},
+    "core/request_schedule": {
+        "collections.abc",
+        "typing",
+        "powerlog.core.frame",
+        "powerlog.core.protocol",
+    },
+    "core/channel_state": {"collections.abc", "typing", "msgspec"}
+    | {"powerlog.core.days", "powerlog.core.frame", "powerlog.core.energy_bounds"}
+    | {"powerlog.core.run_state"},
+    "core/sampler": {
         "collections.abc",
         "msgspec",
         "powerlog.core.days",
-        "powerlog.core.channel",
+        "powerlog.core.channel_state",
         "powerlog.core.frame",
         "powerlog.core.gaps",
-        "powerlog.core.runs",
+        "powerlog.core.run_state",
     },
     "simulation/curves": {"bisect", "math", "collections.abc", "functools", "itertools"}
     | {"random", "typing"},
@@ -60,14 +65,14 @@ FOREIGN = ("django", "channels", "asgiref", "twisted", "asyncio", "logging", "so
 def test_the_core_loads_in_a_bare_interpreter_without_any_framework() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import powerlog.questions, powerlog.sampler\n"
+        "import powerlog.core.request_schedule, powerlog.core.sampler\n"
         "import powerlog.simulation.demo, benchmarks.accuracy.__main__\n"
         "print(*(set(sys.modules) - before))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "powerlog.sampler" in loaded
+    assert "powerlog.core.sampler" in loaded
     assert [name for name in loaded if name.split(".")[0] in FOREIGN] == []
 
 

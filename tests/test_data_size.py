@@ -10,10 +10,10 @@ import time_machine
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from powerlog.database import size as data_size
+from powerlog.database.size import DataSize, measured, size, span
+from powerlog.database.store import WRITER
 from powerlog.models import DayTotal, PowerLog
-from powerlog.storage import data_size
-from powerlog.storage.data_size import DataSize, measured, size, span
-from powerlog.storage.store import WRITER
 
 from .test_models import row
 

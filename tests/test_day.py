@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
+from powerlog.localtime import local_day
 from powerlog.models import PowerLog, Silence
-from powerlog.pages.day import MeterDay, meter_days
-from powerlog.pages.localtime import local_day
-from powerlog.pages.meters import Meter
-from powerlog.pages.records import Latest, last_day, latest, silences
+from powerlog.reports.channels import Meter
+from powerlog.reports.day import MeterDay, meter_days
+from powerlog.reports.queries import Latest, last_day, latest, silences
 
 from .pumps import DAY, NOON, PUMP, TODAY, at, minutes, run, span, total
 from .test_models import row

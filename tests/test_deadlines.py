@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.entry.deadlines import MAX_PIECES, PromptSocket
+from powerlog.server.deadlines import MAX_PIECES, PromptSocket
 
 from .frames import delta
 from .knocking import beside, closed, counted, dial, power

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Sample
+from powerlog.database.restore import recall
+from powerlog.database.sql import WRITER
+from powerlog.database.store import prove, store
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Due, Sample
-from powerlog.storage.batches import WRITER
-from powerlog.storage.past import recall
-from powerlog.storage.spool import Spool
-from powerlog.storage.store import prove, store
-from powerlog.writer import RowWriter
+from powerlog.writer.row_writer import RowWriter
+from powerlog.writer.spool import Spool
 
 from .doubles import until
 

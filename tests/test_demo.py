@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from powerlog.core.days import day_of
+from powerlog.core.protocol import parse
 from powerlog.management.commands import demo
 from powerlog.models import DayTotal, Device, PowerLog, Run, Silence
-from powerlog.protocol import parse
 from powerlog.simulation.demo import DAY_S, PUMPS, Story
 from powerlog.simulation.pro4pm import PUMP_CHANNEL
 

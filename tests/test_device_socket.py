@@ -2,7 +2,7 @@
 
 import pytest
 
-from powerlog.entry.device_socket import DeviceSocket
+from powerlog.server.device_socket import DeviceSocket
 
 
 @pytest.mark.parametrize("state", [DeviceSocket.STATE_CLOSING, DeviceSocket.STATE_CLOSED])

@@ -7,9 +7,9 @@ import pytest
 from channels.testing import WebsocketCommunicator
 
 from collector_site.asgi import application
-from powerlog.entry.doors import Doors, may_come_from
-from powerlog.entry.once import once
-from powerlog.entry.traffic import traffic
+from powerlog.devices.connections import traffic
+from powerlog.log_once import once
+from powerlog.server.handshake_check import Doors, may_come_from
 
 from .dialling import Dial
 

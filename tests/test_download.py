@@ -17,9 +17,9 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 
-from powerlog.lists import download
-from powerlog.lists.download import Download
-from powerlog.storage.store import WRITER
+from powerlog.database.store import WRITER
+from powerlog.search import csv_download
+from powerlog.search.csv_download import Download
 
 from .databases import ADMIN, PASSWORD
 from .servers import Server, running, serve, until
@@ -112,11 +112,11 @@ def test_what_is_wrong_with_the_search_is_said(client: Client) -> None:
 def test_more_than_a_few_at_once_are_too_many(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Download, "under_way", download.AT_ONCE)
+    monkeypatch.setattr(Download, "under_way", csv_download.AT_ONCE)
     client.force_login(User.objects.create_superuser("staff"))
     response = client.get(EXPORT)
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert response.content == download.BUSY.encode()
+    assert response.content == csv_download.BUSY.encode()
 
 
 async def failing(pieces: list[bytes]) -> AsyncIterator[bytes]:
@@ -130,7 +130,7 @@ async def test_a_database_that_is_away_is_503_before_anything_is_sent(
     browser: AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(download, "_source", lambda table, search: failing([]))
+    monkeypatch.setattr(csv_download, "_source", lambda table, search: failing([]))
     response = await browser.get(EXPORT)
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response["Retry-After"]
@@ -141,7 +141,7 @@ async def test_a_database_that_is_away_is_503_before_anything_is_sent(
 async def test_one_that_goes_in_the_middle_breaks_the_file_off_and_is_logged_in_one_line(
     browser: AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(download, "_source", lambda table, search: failing([b"1\n", b"2\n"]))
+    monkeypatch.setattr(csv_download, "_source", lambda table, search: failing([b"1\n", b"2\n"]))
     with pytest.raises(asyncio.CancelledError):
         await file_of(browser, EXPORT)
     (record,) = caplog.records
@@ -160,8 +160,8 @@ async def test_a_search_that_takes_long_is_a_file_that_begins_with_its_header(
         await found.wait()
         yield b"at last\n"
 
-    monkeypatch.setattr(download, "BEGIN_S", 0.0)
-    monkeypatch.setattr(download, "_source", lambda table, search: searching())
+    monkeypatch.setattr(csv_download, "BEGIN_S", 0.0)
+    monkeypatch.setattr(csv_download, "_source", lambda table, search: searching())
     pieces = aiter(await browser.get(EXPORT))
     assert (await anext(pieces)).decode("utf-8-sig").startswith("time,")
     found.set()

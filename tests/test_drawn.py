@@ -2,7 +2,7 @@
 
 import pytest
 
-from powerlog.core.drawn import Drawn, Part, divide, steps
+from powerlog.core.energy_integral import Drawn, Part, divide, steps
 
 
 def drawn(rows: list[tuple[float, float]], since: float, until: float) -> Drawn:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from powerlog.protocol import BOOTSTRAP
+from powerlog.core.protocol import BOOTSTRAP
 
 from .databases import PASSWORD
 from .frames import NO_HANDLER, PUMP, answer, delta, full, meter

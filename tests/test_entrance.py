@@ -8,12 +8,12 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from powerlog.entry.device_socket import DeviceSocket
-from powerlog.entry.entrance import Entrance, log_without_secrets
-from powerlog.entry.gate import TOO_MANY
-from powerlog.entry.once import once
-from powerlog.entry.quick_socket import QuickSocket
-from powerlog.entry.traffic import traffic
+from powerlog.devices.connections import traffic
+from powerlog.log_once import once
+from powerlog.server.connection_limits import TOO_MANY
+from powerlog.server.device_socket import DeviceSocket
+from powerlog.server.fast_frames import QuickSocket
+from powerlog.server.listener import Entrance, log_without_secrets
 
 
 @pytest.fixture

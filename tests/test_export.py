@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from powerlog.lists.export import DAYS, ROWS, RUNS, Table, iso, number
+from powerlog.database.store import WRITER
 from powerlog.management.commands.export import pieces_of
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
-from powerlog.storage.store import WRITER
+from powerlog.search.csv_export import DAYS, ROWS, RUNS, Table, iso, number
 
 from .test_formulas import HOSTILE
 from .test_models import row

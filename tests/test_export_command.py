@@ -15,10 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from powerlog.lists.export import BOM, ROWS, TABLES
+from powerlog.database.store import WRITER
 from powerlog.management.commands import export as command
 from powerlog.models import DayTotal, PowerLog
-from powerlog.storage.store import WRITER
+from powerlog.search.csv_export import BOM, ROWS, TABLES
 
 from .servers import ROOT, environment
 from .test_models import row

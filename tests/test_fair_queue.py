@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.sampler import Sample
-from powerlog.storage.fair_queue import FairQueue, give_up
+from powerlog.core.sampler import Sample
+from powerlog.writer.fair_queue import FairQueue, give_up
 
 from .doubles import sample
 

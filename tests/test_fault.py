@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from powerlog.core.runs import Run
-from powerlog.sampler import Due
-from powerlog.storage.store import fault
-from powerlog.writer import RowWriter
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due
+from powerlog.database.store import fault
+from powerlog.writer.row_writer import RowWriter
 
 from .doubles import Database, sample
 from .frames import PUMP, T0

@@ -13,9 +13,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.lists.export import DAYS, ROWS, RUNS, line
-from powerlog.lists.formulas import safe, safe_sql
-from powerlog.pages.runs_table import HEADER, as_csv
+from powerlog.dashboard.runs_table import HEADER, as_csv
+from powerlog.search.csv_export import DAYS, ROWS, RUNS, line
+from powerlog.search.csv_formulas import safe, safe_sql
 
 from .pumps import PUMP, known_run
 from .test_chart import day_of

@@ -13,8 +13,8 @@ import pytest
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet.testing import StringTransport
 
-from powerlog.entry.device_socket import MAX_MESSAGE, DeviceSocket
-from powerlog.entry.handshake import MAX_EARLY
+from powerlog.server.device_socket import MAX_MESSAGE, DeviceSocket
+from powerlog.server.handshake import MAX_EARLY
 
 from .frames import full, meter
 from .knocking import counted, power, rows

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import time_machine
 
-from powerlog.running.health import Health, lines, well
-from powerlog.running.histogram import WITHIN_S
+from powerlog.monitoring.health import Health, lines, well
+from powerlog.writer.histogram import WITHIN_S
 
 NOW = 1_750_000_000.0
 

@@ -12,9 +12,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from powerlog.admin import joining
+from powerlog.database.store import store
+from powerlog.joining import history
 from powerlog.models import Channel, Device
-from powerlog.storage.joining import history
-from powerlog.storage.store import store
 
 from .test_totals import HOUR
 from .test_translation import pairs

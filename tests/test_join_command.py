@@ -10,10 +10,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from powerlog.database.store import store
+from powerlog.joining import history, steps
 from powerlog.management.commands import join_devices
 from powerlog.models import Device
-from powerlog.storage.joining import history, work
-from powerlog.storage.store import store
 
 from .two_devices import DAY, NEW, NOTHING, OLD, device, everything, minute, minutes, run, two
 from .two_devices import berlin_at_noon as berlin_at_noon
@@ -28,7 +28,7 @@ pytestmark = [
 @pytest.fixture
 def pair(user: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """An old device with six minutes and two runs, two to a transaction."""
-    monkeypatch.setattr(work, "PAUSE_S", 0)
+    monkeypatch.setattr(steps, "PAUSE_S", 0)
     monkeypatch.setattr(history, "AT_ONCE", 2)
     two()
     store([*minutes(OLD, 0, 6), run(OLD, 0, 100), run(OLD, 200, 360)])
@@ -67,7 +67,7 @@ def test_it_shows_how_far_it_is(pair: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_interrupted_it_goes_on_from_there(pair: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = work.join
+    whole = steps.join
 
     def interrupted(*arguments: Any) -> Any:
         for moved in whole(*arguments):

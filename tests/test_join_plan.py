@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from powerlog.database.store import store
+from powerlog.joining.plan import SHARED_AT_MOST, Refused, plan
 from powerlog.models import Channel, Device, Silence
 from powerlog.models import Run as RunRow
-from powerlog.storage.joining.plan import SHARED_AT_MOST, Refused, plan
-from powerlog.storage.store import store
 
 from .test_totals import HOUR
 from .two_devices import (

@@ -5,12 +5,12 @@ from datetime import date
 import msgspec
 import pytest
 
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due
+from powerlog.database.store import store
+from powerlog.joining import history
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Due
-from powerlog.storage.joining import history
-from powerlog.storage.store import store
 
 from .test_totals import HOUR, lived
 from .two_devices import (

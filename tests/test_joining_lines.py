@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from powerlog.entry.admission import read
+from powerlog.database.store import store
+from powerlog.devices.access import read
+from powerlog.joining import history
+from powerlog.joining.device_row import common_silences
+from powerlog.joining.steps import join
 from powerlog.models import Channel, Device, Silence
-from powerlog.storage.joining import history
-from powerlog.storage.joining.lines import common_silences
-from powerlog.storage.joining.work import join
-from powerlog.storage.store import store
 
 from .test_totals import HOUR
 from .two_devices import (

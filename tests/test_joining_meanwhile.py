@@ -6,12 +6,12 @@ from datetime import date
 import pytest
 from django.db import connections
 
+from powerlog.core.sampler import Due
+from powerlog.database.store import store
+from powerlog.joining import history
+from powerlog.joining.plan import Refused
+from powerlog.joining.steps import join
 from powerlog.models import Device
-from powerlog.sampler import Due
-from powerlog.storage.joining import history
-from powerlog.storage.joining.plan import Refused
-from powerlog.storage.joining.work import join
-from powerlog.storage.store import store
 
 from .test_totals import HOUR
 from .two_devices import (

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from powerlog.sampler import Due, Sample
-from powerlog.storage import lanes, spool_file
-from powerlog.storage.fair_queue import Lot
-from powerlog.storage.lanes import Lanes
-from powerlog.storage.spool import Spool
-from powerlog.storage.spool_file import SpoolFile
+from powerlog.core.sampler import Due, Sample
+from powerlog.writer.fair_queue import Lot
+from powerlog.writer.row_writer import spool_file, spool_order
+from powerlog.writer.spool import Spool
+from powerlog.writer.spool_file import SpoolFile
+from powerlog.writer.spool_order import Lanes
 
 from .doubles import sample
 
@@ -118,7 +118,7 @@ def test_within_an_address_the_device_that_has_most_loses(spool: Spool) -> None:
 def test_thousands_of_devices_that_have_one_row_each_are_given_up_as_well(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "AT_ONCE", 50)
+    monkeypatch.setattr(spool_order, "AT_ONCE", 50)
     spool.append([lot(HOME, "pump", *range(20))])
     spool.append([lot(FLOOD, f"invented-{n}", 0) for n in range(1400)])
     assert spool.shorten() == {FLOOD: 420}
@@ -173,7 +173,7 @@ def test_who_is_known_by_its_address_is_so_after_a_restart(folder: Path) -> None
 def test_of_more_origins_than_are_kept_apart_the_others_count_as_one(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "MAX_ORIGINS", 5)
+    monkeypatch.setattr(spool_order, "MAX_ORIGINS", 5)
     for number in range(30):
         spool.append([lot(f"198.51.100.{number}", f"pump-{number}", 0, 1)])
     assert spool._own

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.core.runs import Run
-from powerlog.sampler import Due, Past
-from powerlog.storage.last import KEPT_S, LastKnown
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past
+from powerlog.writer.channel_snapshots import KEPT_S, LastKnown
 
 from .doubles import sample
 from .faults import filled, small_disk
@@ -82,7 +82,7 @@ def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(
     last: LastKnown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_800_000_000.0
-    monkeypatch.setattr("powerlog.storage.last.time.time", lambda: now)
+    monkeypatch.setattr("powerlog.writer.channel_snapshots.time.time", lambda: now)
     noted(last, [sample(0)])
     now += KEPT_S
     assert last.past(*METER) is None
@@ -141,9 +141,9 @@ def test_what_cannot_be_read_is_nothing(last: LastKnown, tmp_path: Path) -> None
 def test_the_file_is_bounded_and_who_was_told_of_the_longest_ago_goes(
     last: LastKnown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.storage.last.MAX_RECORDS", 100)
+    monkeypatch.setattr("powerlog.writer.channel_snapshots.MAX_RECORDS", 100)
     now = 1_800_000_000.0
-    monkeypatch.setattr("powerlog.storage.last.time.time", lambda: now)
+    monkeypatch.setattr("powerlog.writer.channel_snapshots.time.time", lambda: now)
     for number in range(300):
         now += 1
         noted(last, [sample(0, device_id=f"invented-{number}"), sample(number)])
@@ -158,7 +158,7 @@ def test_the_file_is_bounded_and_who_was_told_of_the_longest_ago_goes(
 def test_what_waits_in_memory_for_a_disk_that_takes_nothing_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.storage.last.MAX_RECORDS", 100)
+    monkeypatch.setattr("powerlog.writer.channel_snapshots.MAX_RECORDS", 100)
     with closing(opened(tmp_path / "missing" / "last-1.sqlite3")) as last:
         for number in range(300):
             assert not noted(last, [sample(0, device_id=f"invented-{number}")])

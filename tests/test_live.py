@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from powerlog.dashboard import live
 from powerlog.models import Channel, Device, Run
-from powerlog.pages import live
-from powerlog.pages.meters import Meter
-from powerlog.pages.records import latest
+from powerlog.reports.channels import Meter
+from powerlog.reports.queries import latest
 
 from .pumps import NOON, PUMP, at, device, run
 from .test_models import row

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from powerlog.pages.localtime import Span, local_day, local_days, without
+from powerlog.localtime import Span, local_day, local_days, without
 
 from .pumps import span
 

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from powerlog.entry import login
-from powerlog.entry.login import Turns, guarded
+from powerlog.admin import login_limits
+from powerlog.admin.login_limits import Turns, guarded
 
 from .servers import until
 
@@ -107,7 +107,7 @@ class Checked:
 
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
-    monkeypatch.setattr(login, "turns", found := Turns())
+    monkeypatch.setattr(login_limits, "turns", found := Turns())
     return found
 
 
@@ -160,7 +160,7 @@ def test_a_try_that_raises_ends_its_turn(turns: Turns) -> None:
 
 
 def test_who_waits_for_too_long_is_sent_away(monkeypatch: pytest.MonkeyPatch, turns: Turns) -> None:
-    monkeypatch.setattr(login, "WAIT_S", 0)
+    monkeypatch.setattr(login_limits, "WAIT_S", 0)
     with turns.wait("8.8.8.8", 10) as first, turns.wait("8.8.8.8", 10) as second:
         assert (first, second) == (True, False)
     with turns.wait("8.8.8.8", 10) as later:

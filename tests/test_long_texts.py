@@ -2,7 +2,7 @@
 
 import pytest
 
-from powerlog.protocol import LONG, parse
+from powerlog.core.protocol import LONG, parse
 
 from .frames import STATUS, T0, delta, full
 

@@ -9,18 +9,18 @@ import msgspec
 import pytest
 from django.db import connection
 
-from powerlog.core.runs import STARTS_A_MINUTE, Run
+from powerlog.core.run_state import STARTS_A_MINUTE, Run
+from powerlog.core.sampler import Due, Past
+from powerlog.database.day_totals import Spell, account_runs
+from powerlog.database.implausible_runs import find, repair
+from powerlog.database.rebuild import meters, rebuild
+from powerlog.database.restore import recall
+from powerlog.database.store import store
 from powerlog.models import DayTotal
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Due, Past
-from powerlog.storage.last import LastKnown
-from powerlog.storage.overbooked import find, repair
-from powerlog.storage.past import recall
-from powerlog.storage.rebuild import meters, rebuild
-from powerlog.storage.spool import Spool
-from powerlog.storage.store import store
-from powerlog.storage.totals import Spell, account_runs
-from powerlog.writer import RowWriter
+from powerlog.writer.channel_snapshots import LastKnown
+from powerlog.writer.row_writer import RowWriter
+from powerlog.writer.spool import Spool
 
 from .doubles import away, sample, until
 from .frames import PUMP, T0

@@ -7,14 +7,14 @@ import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 
+from powerlog.dashboard import live
+from powerlog.dashboard.chart import plot
+from powerlog.dashboard.overview import overview
+from powerlog.database.store import WRITER, store
 from powerlog.models import Run as RunRow
-from powerlog.pages import live
-from powerlog.pages.chart import plot
-from powerlog.pages.meters import everybody
-from powerlog.pages.overview import overview
-from powerlog.pages.records import latest, past_runs
-from powerlog.stats import figures
-from powerlog.storage.store import WRITER, store
+from powerlog.reports.channels import everybody
+from powerlog.reports.figures import figures
+from powerlog.reports.queries import latest, past_runs
 
 from .frames import PUMP as CHATTERING
 from .frames import T0

@@ -11,13 +11,13 @@ import time_machine
 from django.apps import apps
 from django.db import connection
 
-from powerlog import protocol
-from powerlog.core.about import About
-from powerlog.core.channel import Own, Rules
-from powerlog.entry.peer import Peer
+from powerlog.core import protocol
+from powerlog.core.channel_state import Own, Rules
+from powerlog.core.device_info import About
+from powerlog.core.sampler import Sampler
+from powerlog.devices.registry import Registry
+from powerlog.devices.session import Peer
 from powerlog.models import Channel, Device
-from powerlog.sampler import Sampler
-from powerlog.storage.registry import Registry
 
 from .frames import PUMP, STATUS, T0, answer, delta, full, meter
 from .pumps import run, total

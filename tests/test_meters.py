@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from powerlog.core.sampler import Rules
 from powerlog.models import Device, PowerLog, Run
-from powerlog.pages.meters import everybody, find, newest, of_device
-from powerlog.sampler import Rules
+from powerlog.reports.channels import everybody, find, newest, of_device
 
 from .pumps import NOON, at, device, minutes, run, total
 from .test_models import row

@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from powerlog.entry.traffic import traffic
-from powerlog.running import metrics
-from powerlog.running.histogram import WITHIN_S, Histogram
-from powerlog.running.neighbours import neighbours
+from powerlog.devices.connections import traffic
+from powerlog.monitoring import metrics
+from powerlog.monitoring.other_processes import neighbours
+from powerlog.writer.histogram import WITHIN_S, Histogram
 
 from .test_health import NOW, _now, process
 

@@ -1,6 +1,6 @@
 """The table behind the picture, and the numbers of the crosshair."""
 
-from powerlog.pages.minutes import numbers, table
+from powerlog.dashboard.minutes_table import numbers, table
 
 from .pumps import MIDNIGHT, TODAY, minutes, span
 from .test_chart import day_of

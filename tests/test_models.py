@@ -7,8 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
+from powerlog.core.sampler import Sample
 from powerlog.models import PowerLog
-from powerlog.sampler import Sample
 
 COLUMNS = {
     "id",

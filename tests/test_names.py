@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from powerlog.lists.names import Called, names_of, suggestions
 from powerlog.models import Channel, Device
+from powerlog.search.names import Called, names_of, suggestions
 
 from .test_models import row
 

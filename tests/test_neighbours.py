@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog.running import health, neighbours, threads
-from powerlog.running.neighbours import TELL_S, Neighbours
+from powerlog import steady_thread
+from powerlog.monitoring import health, other_processes
+from powerlog.monitoring.other_processes import TELL_S, Neighbours
 
 from .servers import until
 
@@ -16,7 +17,7 @@ from .servers import until
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The monotonic clock of this machine, and which process tells how it is."""
     clock = SimpleNamespace(now=1000.0, pid=1, monotonic=lambda: clock.now)
-    monkeypatch.setattr(neighbours, "time", clock)
+    monkeypatch.setattr(other_processes, "time", clock)
     real = health.own
 
     def own(place: str) -> health.Health:
@@ -55,8 +56,8 @@ def test_what_was_told_long_ago_does_not_count(tmp_path: Path, clock: SimpleName
 def test_a_folder_that_takes_nothing_is_one_error_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(threads, "RETRY_S", 0.01)
-    monkeypatch.setattr(neighbours, "TELL_S", 0.01)
+    monkeypatch.setattr(steady_thread, "RETRY_S", 0.01)
+    monkeypatch.setattr(other_processes, "TELL_S", 0.01)
     one, folder, file = Neighbours(), tmp_path / "folder", tmp_path / "folder" / "1"
     one.meet(file, 2)
     until(lambda: caplog.messages)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog.entry import once as module
-from powerlog.entry.once import LINES, Once
+from powerlog import log_once as module
+from powerlog.log_once import LINES, Once
 
 logger = logging.getLogger("powerlog.test")
 

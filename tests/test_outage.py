@@ -16,9 +16,9 @@ from django.http import HttpRequest
 from django.test import Client
 
 from powerlog.admin import PowerLogAdmin
-from powerlog.pages import meters
-from powerlog.running import outage
-from powerlog.writer import row_writer
+from powerlog.monitoring import middleware
+from powerlog.reports import channels
+from powerlog.writer.row_writer import row_writer
 
 from .test_models import row
 
@@ -61,7 +61,7 @@ def test_every_page_is_503_while_the_database_is_away_and_the_log_is_quiet(
     method: str,
 ) -> None:
     refused = SimpleNamespace(cursor=raising(OperationalError("Connection refused")))
-    monkeypatch.setattr(outage, "connection", refused)
+    monkeypatch.setattr(middleware, "connection", refused)
     response = getattr(browser, method)(path)
     assert response.status_code == 503
     assert response["Retry-After"] == "60"
@@ -84,7 +84,7 @@ def test_a_database_that_goes_while_a_page_is_made_is_503(
     exc: Exception,
 ) -> None:
     row().save()
-    monkeypatch.setattr(meters, "everybody", raising(exc))
+    monkeypatch.setattr(channels, "everybody", raising(exc))
     monkeypatch.setattr(PowerLogAdmin, "minute", raising(exc))  # while the page is rendered
     for path in ("/dashboard/", "/admin/powerlog/powerlog/"):
         response = staff.get(path)
@@ -110,7 +110,7 @@ def test_a_login_whose_session_cannot_be_saved_is_503(
 def test_tables_that_are_not_there_yet_are_503_as_well(
     staff: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(meters, "everybody", asking("SELECT 1 FROM no_such_table"))
+    monkeypatch.setattr(channels, "everybody", asking("SELECT 1 FROM no_such_table"))
     response = staff.get("/dashboard/")
     assert response.status_code == 503
     assert "The database is not set up yet" in response.content.decode()
@@ -125,7 +125,7 @@ def test_a_bug_is_500_and_keeps_its_traceback(
     caplog: pytest.LogCaptureFixture,
     bug: Callable[..., None],
 ) -> None:
-    monkeypatch.setattr(meters, "everybody", bug)
+    monkeypatch.setattr(channels, "everybody", bug)
     assert staff.get("/dashboard/").status_code == 500
     (record,) = caplog.records
     assert record.exc_info
@@ -151,12 +151,12 @@ def test_while_the_database_only_takes_its_time_there_are_pages(
 
 
 async def test_a_page_that_never_comes_is_503_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "PAGE_LIMIT_S", 0.01)
+    monkeypatch.setattr(middleware, "PAGE_LIMIT_S", 0.01)
 
     async def hang(request: HttpRequest) -> None:
         await asyncio.Event().wait()
 
-    assert (await outage.in_time(hang)(HttpRequest())).status_code == 503
+    assert (await middleware.in_time(hang)(HttpRequest())).status_code == 503
 
 
 @pytest.mark.django_db
@@ -169,7 +169,7 @@ def test_a_statement_of_a_page_has_a_limit(django_assert_num_queries: Any) -> No
             cursor.execute("SHOW statement_timeout")
             assert cursor.fetchone() == ("20s",)
     with django_assert_num_queries(0):  # lent by the pool once more
-        outage.limit_statements(connection)
+        middleware.limit_statements(connection)
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,4 @@ def test_the_writer_and_a_limit_of_the_operators_own_are_left_alone(
         settings_dict={"OPTIONS": {"options": options}},
         cursor=raising(AssertionError("it was asked")),
     )
-    outage.limit_statements(made)
+    middleware.limit_statements(made)

@@ -12,15 +12,15 @@ from django.db import OperationalError, connections
 from django.test.utils import CaptureQueriesContext
 from psycopg.errors import DeadlockDetected
 
-from powerlog.core.plausible import most_wh
-from powerlog.core.runs import Run
+from powerlog.core.energy_bounds import most_wh
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Sample
+from powerlog.database import implausible_runs
+from powerlog.database.day_totals import account_runs
+from powerlog.database.implausible_runs import Overbooked, find, repair
+from powerlog.database.store import WRITER, store
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Sample
-from powerlog.storage import overbooked
-from powerlog.storage.overbooked import Overbooked, find, repair
-from powerlog.storage.store import WRITER, store
-from powerlog.storage.totals import account_runs
 
 from .doubles import sample
 from .test_totals import HOUR, MIDNIGHT, run, totals
@@ -202,7 +202,7 @@ def test_a_deadlock_with_a_collector_is_tried_again(
             raise faults.pop() from DeadlockDetected()
         account_runs(changed)
 
-    monkeypatch.setattr(overbooked, "account_runs", account)
+    monkeypatch.setattr(implausible_runs, "account_runs", account)
     if times == 3:
         with pytest.raises(OperationalError, match="deadlock"):
             repaired()
@@ -212,7 +212,7 @@ def test_a_deadlock_with_a_collector_is_tried_again(
 
 
 def test_runs_are_read_a_page_at_a_time_and_not_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overbooked, "RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(implausible_runs, "RUNS_AT_ONCE", 2)
     rows = minutes(0, HOUR)
     store([*rows, *[run(at, at + 60, booked_wh=6.0, peak_w=1.0) for at in range(0, 300, 60)]])
     with CaptureQueriesContext(connections[WRITER]) as queries:

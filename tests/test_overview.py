@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import time_machine
 
+from powerlog.dashboard.overview import MANY_STARTS, Overview, overview
 from powerlog.models import PowerLog, Run
-from powerlog.pages.meters import everybody
-from powerlog.pages.overview import MANY_STARTS, Overview, overview
+from powerlog.reports.channels import everybody
 
 from .pumps import DAY, NOON, at, device, minutes, run, total
 

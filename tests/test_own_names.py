@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory
 
-from powerlog.entry import own_names
-from powerlog.entry.own_names import asked_by_own_name, is_own, learn_full_name
+from powerlog import own_hosts
+from powerlog.own_hosts import asked_by_own_name, is_own, learn_full_name
 
 OWN = ["192.168.1.10", "8.8.8.8", "::1", "fd00::1", "localhost", "pi", "power_collector", "pi."]
 OWN += ["pi.local", "collector.lan", "pi.home.arpa", "pi.internal", "a.localhost", "pi.lan."]
@@ -51,7 +51,7 @@ def test_the_full_name_of_the_machine_is_its_own_once_dns_has_answered(
         answer.wait()
         return "Pi.Example.org"
 
-    monkeypatch.setattr(own_names, "names_of_the_machine", Names())
+    monkeypatch.setattr(own_hosts, "names_of_the_machine", Names())
     monkeypatch.setattr(socket, "getfqdn", ask_dns)
     learn_full_name()  # and does not wait
     assert not is_own("pi.example.org")

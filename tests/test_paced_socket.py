@@ -8,13 +8,13 @@ from unittest.mock import Mock
 import pytest
 from django.conf import settings as configured
 
-from powerlog.entry import budget
-from powerlog.entry.budget import BURST_S, OWN_BYTES, Place, Places
-from powerlog.entry.device_socket import DeviceSocket
-from powerlog.entry.entrance import Entrance
-from powerlog.entry.paced_socket import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
-from powerlog.entry.quick_socket import QuickSocket
-from powerlog.entry.slowed import slowed
+from powerlog.server import rate_limits
+from powerlog.server.device_socket import DeviceSocket
+from powerlog.server.fast_frames import QuickSocket
+from powerlog.server.flow_control import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
+from powerlog.server.listener import Entrance
+from powerlog.server.rate_limits import BURST_S, OWN_BYTES, Place, Places
+from powerlog.server.slowed_addresses import slowed
 
 from .bare_socket import Later, is_read
 from .test_quick_socket import frame
@@ -164,7 +164,7 @@ def test_a_whole_message_is_counted_once_whichever_way_it_is_read(
 @pytest.fixture
 def in_debt(socket: DeviceSocket, clock: SimpleNamespace, later: Later) -> DeviceSocket:
     """A socket that is not read until what it has sent is paid for."""
-    budget.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
+    rate_limits.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
     socket.budget.comes_from("198.51.100.7")
     socket.onMessage(b"x" * (OWN_BYTES + 1), False)
     assert socket.held
@@ -174,7 +174,7 @@ def in_debt(socket: DeviceSocket, clock: SimpleNamespace, later: Later) -> Devic
 
 @pytest.fixture(autouse=True)
 def nobody_was_here_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "places", Places(Place, 60.0, 100))
+    monkeypatch.setattr(rate_limits, "places", Places(Place, 60.0, 100))
     slowed.__init__()  # type: ignore[misc]
 
 
@@ -218,7 +218,7 @@ def test_who_is_gone_meanwhile_is_not_counted_any_more(
 def test_one_message_too_much_stops_the_ones_behind_it(
     socket: DeviceSocket, clock: SimpleNamespace, later: Later
 ) -> None:
-    budget.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
+    rate_limits.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
     socket.budget.comes_from("198.51.100.7")
     socket.dataReceived((frame(b"x" * (OWN_BYTES - 999)) + frame(b"x" * 9999)) * 3)
     assert socket.application_queue.qsize() == 1
@@ -283,7 +283,7 @@ def test_pings_are_paid_for_as_well(
     socket: DeviceSocket, clock: SimpleNamespace, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QuickSocket, "onFrameBegin", lambda _: None)
-    budget.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
+    rate_limits.places.enter("198.51.100.7", 0.0).bytes.reserve(1e6, 0.0)
     socket.budget.comes_from("198.51.100.7")
     socket.current_frame = SimpleNamespace(opcode=9, fin=True)
     for _ in range(OWN_BYTES // MESSAGE_OVERHEAD + 1):

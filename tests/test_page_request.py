@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from powerlog.entry import page_request
-from powerlog.entry.page_request import PageRequest
+from powerlog.server import http_request
+from powerlog.server.http_request import PageRequest
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_who_goes_while_an_answer_waits_is_not_waited_for(page: PageReques
 async def test_a_reader_that_takes_nothing_for_long_is_cut_off(
     page: PageRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_request, "READER_LIMIT_S", 0.01)
+    monkeypatch.setattr(http_request, "READER_LIMIT_S", 0.01)
     page.pauseProducing()
     await page.wait_for_reader()
     assert is_cut_off(page)

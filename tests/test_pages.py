@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from powerlog.core.sampler import Rules
 from powerlog.models import Device, PowerLog, Run, Silence
-from powerlog.sampler import Rules
 
 from .pumps import DAY, at, device, minutes, past_of_the_pump, run, shown, total
 from .pumps import now as now

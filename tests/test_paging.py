@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from powerlog.lists import paging, scope
-from powerlog.lists.paging import Cursor, Page, about, find
-from powerlog.lists.search import DaySearch, LogSearch, RunSearch, Search
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+from powerlog.search import channel_match, keyset
+from powerlog.search.forms import DaySearch, LogSearch, RunSearch, Search
+from powerlog.search.keyset import Cursor, Page, about, find
 
 from .test_models import row
 
@@ -20,10 +20,10 @@ NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "PAGE", 3)
-    monkeypatch.setattr(paging, "BUDGET", 6)
-    monkeypatch.setattr(paging, "CHANNELS_BUDGET", 6)
-    monkeypatch.setattr(paging, "FEW_CHANNELS", 1)
+    monkeypatch.setattr(keyset, "PAGE", 3)
+    monkeypatch.setattr(keyset, "BUDGET", 6)
+    monkeypatch.setattr(keyset, "CHANNELS_BUDGET", 6)
+    monkeypatch.setattr(keyset, "FEW_CHANNELS", 1)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ SEARCHES = [
 def test_the_pages_of_a_search_show_all_that_matches_once_and_in_order(
     monkeypatch: pytest.MonkeyPatch, rows: list[PowerLog], asked: dict[str, str], most_pairs: int
 ) -> None:
-    monkeypatch.setattr(scope, "MOST_PAIRS", most_pairs)
+    monkeypatch.setattr(channel_match, "MOST_PAIRS", most_pairs)
     for number in (1, 2, 3):
         device = Device.objects.create(device_id=f"pump{number}", name=f"Well {number}")
         Channel.objects.create(device=device, channel="switch:2", name="Wells")
@@ -233,7 +233,7 @@ def test_postgresql_finds_every_page_by_index(
 ) -> None:
     if connection.vendor != "postgresql":
         return  # what SQLite plans is not what a fleet waits for
-    monkeypatch.setattr(paging, "BUDGET", 500)
+    monkeypatch.setattr(keyset, "BUDGET", 500)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO power_logs (timestamp, device_id, channel, apower_w, voltage_v, "

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from powerlog.core.sampler import MAX_CHANNELS, Past
+from powerlog.database.rebuild import rebuild
+from powerlog.database.restore import recall
+from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.sampler import MAX_CHANNELS, Past
-from powerlog.storage.past import recall
-from powerlog.storage.rebuild import rebuild
-from powerlog.storage.store import store
 
 from .doubles import sample
 from .frames import PUMP, T0

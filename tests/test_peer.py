@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from powerlog.core.frame import Frame, FrameError
-from powerlog.entry import peer as module
-from powerlog.entry.admission import Admission, Policy, digest
-from powerlog.entry.peer import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
-from powerlog.entry.traffic import traffic
-from powerlog.entry.waiting_room import PLACES, WaitingRoom
+from powerlog.devices import session as module
+from powerlog.devices.access import Admission, Policy, digest
+from powerlog.devices.connections import traffic
+from powerlog.devices.pending import PLACES, WaitingRoom
+from powerlog.devices.session import FULL, NOT_ALLOWED, OTHER_SRC, OTHERS_AT_MOST, TWO_NAMES, Peer
 
 from .frames import PUMP
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.accuracy.playback import play
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.plausible import most_wh
+from powerlog.core.energy_bounds import most_wh
 
 MEASURED = 0.05  # a device tells a power that has moved by so much
 

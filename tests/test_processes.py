@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from powerlog.running import processes
-from powerlog.running.processes import Worker
+from powerlog.server import supervisor
+from powerlog.server.supervisor import Worker
 
 from .frames import PUMP, delta, full, meter
 from .servers import Server, running, serve, until
@@ -177,7 +177,7 @@ def test_when_the_parent_is_killed_the_processes_write_what_they_have_and_end(
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The parent's time, which stands still."""
     clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(processes, "time", clock)
+    monkeypatch.setattr(supervisor, "time", clock)
     return clock
 
 
@@ -227,7 +227,7 @@ def test_whatever_keeps_one_from_starting_does_not_end_the_others(
 
     place = Worker(["sleep", "60"], tmp_path / "1")
     with monkeypatch.context() as patch:
-        patch.setattr(processes.subprocess, "Popen", none_left)
+        patch.setattr(supervisor.subprocess, "Popen", none_left)
         place.look_after()
     assert type(kind).__name__ in caplog.text
     clock.now += 1
@@ -239,13 +239,13 @@ def test_whatever_keeps_one_from_starting_does_not_end_the_others(
 def test_one_that_does_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "STOP_LIMIT_S", 0.3)
+    monkeypatch.setattr(supervisor, "STOP_LIMIT_S", 0.3)
     places = [Worker(STUBBORN, tmp_path / number) for number in "123"]
     for place in places:
         place.look_after()
     until(lambda: all(place.place.exists() for place in places))
     begun = time.monotonic()
-    processes.stop(places)
+    supervisor.stop(places)
     assert time.monotonic() - begun < 3
     assert len(caplog.messages) == 3
     assert re.fullmatch(r"process 1 \(\d+\) does not stop, it is killed", caplog.messages[0])

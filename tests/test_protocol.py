@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from powerlog.core.components import MOST_COMPONENTS
 from powerlog.core.frame import Frame, FrameError, MinuteRecord, Reading
-from powerlog.protocol import BOOTSTRAP, parse
+from powerlog.core.protocol import BOOTSTRAP, parse
 
 from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
 from .rubbish import MESSAGES

@@ -1,4 +1,4 @@
-"""What is asked of a device, and when: the numbered rules of questions.py, by the second."""
+"""What is asked of a device, and when: the numbered rules of request_schedule.py, by the second."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.protocol import BOOTSTRAP, CONFIG, INFO, REQUESTS, STATUS
-from powerlog.questions import (
+from powerlog.core.protocol import BOOTSTRAP, CONFIG, INFO, REQUESTS, STATUS
+from powerlog.core.request_schedule import (
     ASK_AGAIN_S,
     GIVE_UP_S,
     LONGEST_WAIT_S,

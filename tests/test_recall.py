@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Sample
-from powerlog.storage.spool import Spool
-from powerlog.writer import RowWriter
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Sample
+from powerlog.writer.row_writer import RowWriter
+from powerlog.writer.spool import Spool
 
 from .doubles import Database, away, sample, until
 from .frames import PUMP, T0
@@ -43,7 +43,7 @@ async def test_the_past_is_asked_for_when_what_was_accepted_before_is_written(
 async def test_a_database_that_cannot_be_asked_leaves_a_device_without_its_past(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.05)
+    monkeypatch.setattr("powerlog.writer.row_writer.RECALL_LIMIT_S", 0.05)
     writer = RowWriter(database.store, away, linger_s=0.02)  # type: ignore[arg-type]
     assert await asked(writer) == []
     assert await asked(writer) == []
@@ -57,7 +57,7 @@ async def test_a_database_that_cannot_be_asked_leaves_a_device_without_its_past(
 async def test_a_database_that_is_away_is_waited_for_no_longer_than_its_limit(
     writer: RowWriter, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.05)
+    monkeypatch.setattr("powerlog.writer.row_writer.RECALL_LIMIT_S", 0.05)
     answers = threading.Event()
     database.fault = lambda rows: answers.wait(20) and None
     writer.submit([sample(0)])
@@ -95,7 +95,7 @@ def test_what_waits_for_its_past_when_the_process_ends_is_written_with_what_is_k
 async def test_in_an_outage_the_past_is_what_this_machine_knows_also_of_a_process_before(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.3)
+    monkeypatch.setattr("powerlog.writer.row_writer.RECALL_LIMIT_S", 0.3)
     run = Run(PUMP, "switch:2", T0 + 5.0, 430.0, 100.0)
     before = RowWriter(database.store, spool=Spool(tmp_path, 1000), linger_s=0)
     before.submit([sample(0), run])
@@ -112,7 +112,7 @@ async def test_in_an_outage_the_past_is_what_this_machine_knows_also_of_a_proces
 async def test_a_database_that_hangs_when_it_is_asked_is_not_waited_for(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.RECALL_LIMIT_S", 0.3)
+    monkeypatch.setattr("powerlog.writer.row_writer.RECALL_LIMIT_S", 0.3)
     thawed = threading.Event()
 
     def hang(meters: Sequence[tuple[str, str]]) -> list[Past]:

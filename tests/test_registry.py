@@ -9,13 +9,13 @@ import pytest
 import time_machine
 from django.db import OperationalError
 
-from powerlog.core.about import About
-from powerlog.core.channel import Own
-from powerlog.entry.peer import Peer
+from powerlog.core.channel_state import Own
+from powerlog.core.device_info import About
+from powerlog.devices import records
+from powerlog.devices import registry as module
+from powerlog.devices.registry import Registry
+from powerlog.devices.session import Peer
 from powerlog.models import Channel, Device, Silence
-from powerlog.storage import device_rows
-from powerlog.storage import registry as module
-from powerlog.storage.registry import Registry
 
 from .frames import PUMP, T0
 
@@ -30,7 +30,7 @@ def peer(at_s: float, address: str = "192.0.2.7") -> Peer:
 
 def speaks(registry: Registry, heard: Peer, at_s: float) -> None:
     """As the consumer does it for each frame."""
-    if T0 + at_s - heard.heard_at > device_rows.SILENT_S:
+    if T0 + at_s - heard.heard_at > records.SILENT_S:
         registry.was_silent(PUMP, heard.heard_at, T0 + at_s)
     heard.heard_at = T0 + at_s
 
@@ -243,14 +243,14 @@ def test_a_silence_that_ends_while_others_are_stored_is_stored_next_time(
     heard = peer(0)
     registry.met(PUMP, heard)
     speaks(registry, heard, 150)
-    store = device_rows._store_devices
+    store = records._store_devices
 
     def slow(part: Any) -> None:
         store(part)
         if heard.heard_at < T0 + 300:
             speaks(registry, heard, 300)
 
-    monkeypatch.setattr(device_rows, "_store_devices", slow)
+    monkeypatch.setattr(records, "_store_devices", slow)
     registry.exchange(T0 + 300)
     registry.exchange(T0 + 301)
     assert silences() == [(0.0, 150.0), (150.0, 300.0)]

@@ -13,10 +13,10 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from powerlog.database import retention
+from powerlog.database.store import WRITER
 from powerlog.management.commands import prune as command
 from powerlog.models import DayTotal, PowerLog, Run, Silence
-from powerlog.storage import retention
-from powerlog.storage.store import WRITER
 
 from .test_models import row
 

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from powerlog.core.days import Calendar
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due
+from powerlog.database.day_totals import Spell, account_runs
+from powerlog.database.rebuild import meters, rebuild
+from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Due
-from powerlog.storage.rebuild import meters, rebuild
-from powerlog.storage.store import store
-from powerlog.storage.totals import Spell, account_runs
 
 from .doubles import sample
 from .frames import PUMP, T0

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.runs import Ledger, Run
+from powerlog.core.run_state import Ledger, Run
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog.core.runs import STARTS_A_MINUTE, UNSETTLED_AT_MOST
+from powerlog.core.run_state import STARTS_A_MINUTE, UNSETTLED_AT_MOST
 
 from .line import Line
 

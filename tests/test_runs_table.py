@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.pages.runs_table import HEADER, SORTS, as_csv, columns, lines
-from powerlog.pages.spent import KnownRun
+from powerlog.dashboard.runs_table import HEADER, SORTS, as_csv, columns, lines
+from powerlog.reports.run_usage import KnownRun
 
 from .pumps import at, known_run, minutes, run
 from .test_chart import day_of

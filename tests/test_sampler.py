@@ -3,7 +3,7 @@
 import pytest
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.sampler import Sample, Sampler
+from powerlog.core.sampler import Sample, Sampler
 
 from .frames import PUMP, T0
 from .line import RULES, SWITCH, Line

@@ -1,8 +1,8 @@
 """Who invents channels fills no memory."""
 
-from powerlog.core.channel import Rules
+from powerlog.core.channel_state import Rules
 from powerlog.core.frame import Frame, Reading
-from powerlog.sampler import MAX_CHANNELS, Sampler
+from powerlog.core.sampler import MAX_CHANNELS, Sampler
 
 from .frames import PUMP, T0
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Sample
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Sample
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line

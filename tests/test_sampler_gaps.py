@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Sample
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Sample
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line

@@ -2,8 +2,8 @@
 
 import pytest
 
-from powerlog.core.channel import Own, Past
-from powerlog.core.runs import Run
+from powerlog.core.channel_state import Own, Past
+from powerlog.core.run_state import Run
 
 from .frames import PUMP
 from .line import SWITCH, Line

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.sampler import Rules, Sample, Sampler
+from powerlog.core.sampler import Rules, Sample, Sampler
 
 from .frames import PUMP, T0
 

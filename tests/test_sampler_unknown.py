@@ -2,11 +2,11 @@
 
 import pytest
 
-from powerlog import protocol
-from powerlog.core.channel import Own
+from powerlog.core import protocol
+from powerlog.core.channel_state import Own
 from powerlog.core.frame import Frame, MinuteRecord, Reading
-from powerlog.core.runs import Run
-from powerlog.sampler import Past, Rules, Sample, Sampler
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past, Rules, Sample, Sampler
 
 from .frames import PUMP, T0, delta, full
 from .line import SWITCH, Line

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from powerlog.lists import scope
-from powerlog.lists.scope import channels_of, scope_of
 from powerlog.models import Channel, Device, PowerLog
+from powerlog.search import channel_match
+from powerlog.search.channel_match import channels_of, scope_of
 
 from .test_models import row
 
@@ -50,11 +50,11 @@ def test_what_means_many_channels_is_no_list_of_them(
 ) -> None:
     assert pairs() is None
     assert pairs("", "switch:2") is None
-    monkeypatch.setattr(scope, "MOST_PAIRS", 1)
+    monkeypatch.setattr(channel_match, "MOST_PAIRS", 1)
     assert pairs("", "wel") is None
     assert pairs("garden") is None
     assert pairs("garden", "well") == [("a1", "switch:2")]
-    monkeypatch.setattr(scope, "MOST_DEVICES", 1)
+    monkeypatch.setattr(channel_match, "MOST_DEVICES", 1)
     Device.objects.create(device_id="a2", name="Garden")
     many = scope_of(PowerLog, "garden", "well")
     assert (many.pairs, many.named) == (None, True)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from powerlog.lists.search import DaySearch, LogSearch, RunSearch, Search
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+from powerlog.search.forms import DaySearch, LogSearch, RunSearch, Search
 
 from .test_models import row
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from powerlog.devices import registry as module
+from powerlog.devices.last_contact import SeenFiles
+from powerlog.devices.records import Facts
+from powerlog.devices.registry import Registry
 from powerlog.models import Device
-from powerlog.storage import registry as module
-from powerlog.storage.device_rows import Facts
-from powerlog.storage.registry import Registry
-from powerlog.storage.seen import SeenFiles
 
 from .doubles import until
 from .frames import PUMP, T0

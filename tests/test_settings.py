@@ -12,7 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from collector_site import settings
-from powerlog.sampler import Rules
+from powerlog.core.sampler import Rules
 
 ROOT = Path(__file__).parent.parent
 NAMES = re.findall(

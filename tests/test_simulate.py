@@ -18,8 +18,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+from powerlog.core.protocol import BOOTSTRAP
 from powerlog.management.commands import simulate
-from powerlog.protocol import BOOTSTRAP
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "s3cret & more"

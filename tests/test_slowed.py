@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from powerlog.entry import slowed as module
-from powerlog.entry.slowed import Slowed
+from powerlog.server import slowed_addresses as module
+from powerlog.server.slowed_addresses import Slowed
 
 
 @pytest.fixture

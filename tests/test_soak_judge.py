@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from benchmarks.accuracy.playback import Played
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
 from powerlog.simulation.curves import BLOCK_S, Cycle
 from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 

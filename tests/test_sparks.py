@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from powerlog.dashboard.sparklines import HEIGHT, path, sparks
 from powerlog.models import PowerLog
-from powerlog.pages.sparks import HEIGHT, path, sparks
 
 from .pumps import KEY, TODAY, minutes
 

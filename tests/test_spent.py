@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from powerlog.localtime import DAY, Span
 from powerlog.models import PowerLog
-from powerlog.pages.localtime import DAY, Span
-from powerlog.pages.spent import Spent, known, total
+from powerlog.reports.run_usage import Spent, known, total
 
 from .pumps import MIDNIGHT, NOON, PUMP, TODAY, at, known_run, minutes, run, span
 from .test_models import row

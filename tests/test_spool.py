@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.core.runs import Run
-from powerlog.sampler import Due, Past
-from powerlog.storage.fair_queue import Lot
-from powerlog.storage.spool import Spool, SpoolError
-from powerlog.storage.spool_file import SpoolFile
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past
+from powerlog.writer.fair_queue import Lot
+from powerlog.writer.spool import Spool, SpoolError
+from powerlog.writer.spool_file import SpoolFile
 
 from .doubles import sample
 from .frames import PUMP, T0

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from powerlog.pages.state import state
+from powerlog.dashboard.channel_status import state
 
 from .pumps import NOON, PUMP, at, run
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from powerlog.pages.localtime import Span
-from powerlog.pages.spent import KnownRun
-from powerlog.stats import Figures, figures, usual
+from powerlog.localtime import Span
+from powerlog.reports.figures import Figures, figures, usual
+from powerlog.reports.run_usage import KnownRun
 
 from .pumps import TODAY, at, known_run, run, span, total
 

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from django.db import IntegrityError, OperationalError, connections
 
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Past
+from powerlog.database.restore import METERS_AT_ONCE, recall
+from powerlog.database.store import store
 from powerlog.models import PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.sampler import Past
-from powerlog.storage.past import METERS_AT_ONCE, recall
-from powerlog.storage.store import store
-from powerlog.writer import RowWriter
+from powerlog.writer.row_writer import RowWriter
 
 from .doubles import sample
 from .frames import PUMP, T0
@@ -176,7 +176,7 @@ def test_after_a_failure_the_connection_is_a_new_one(monkeypatch: pytest.MonkeyP
 
     connections["writer"].ensure_connection()
     with monkeypatch.context() as patched:
-        patched.setattr("powerlog.storage.store.store_runs", fail)
+        patched.setattr("powerlog.database.store.store_runs", fail)
         with pytest.raises(OperationalError):
             store([sample(0)])
     assert connections["writer"].connection is None
@@ -189,7 +189,7 @@ def test_what_slips_through_to_the_database_costs_no_neighbour(
 ) -> None:
     if connections["writer"].vendor == "sqlite":
         pytest.skip("SQLite refuses none of these")
-    monkeypatch.setattr("powerlog.writer.fault", lambda due: None)
+    monkeypatch.setattr("powerlog.writer.row_writer.fault", lambda due: None)
     poison = [sample(1, device_id="a\0b"), sample(2, device_id="x" * 101)]
     writer = RowWriter(store, linger_s=0.01)
     writer.submit([sample(0), *poison, sample(3), msgspec.structs.replace(sample(4), ts=10**17)])

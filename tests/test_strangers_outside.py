@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from powerlog.entry.admission import digest, new_token
+from powerlog.devices.access import digest, new_token
 
 from .knocking import beside, closed, dial, knock, power, rows
 from .servers import PATIENCE_S, Server, daphne, manage, running, until

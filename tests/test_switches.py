@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog import protocol
-from powerlog.core import switches
+from powerlog.core import fast_path, protocol
 from powerlog.core.frame import Frame, FrameError
 
 from .frames import PUMP, T0, delta, full, meter
@@ -73,7 +72,7 @@ def test_both_ways_make_the_same_of_switches(params: dict[str, Any]) -> None:
 
 
 def test_a_notification_of_switches_goes_the_short_way() -> None:
-    frame = switches.parse(delta(T0, switch_0=meter(1.0), switch_2=meter(430.0, 100.0)))
+    frame = fast_path.parse(delta(T0, switch_0=meter(1.0), switch_2=meter(430.0, 100.0)))
     assert isinstance(frame, Frame)
     assert frame == protocol.parse_any(delta(T0, switch_0=meter(1.0), switch_2=meter(430.0, 100.0)))
 
@@ -90,4 +89,4 @@ def test_a_notification_of_switches_goes_the_short_way() -> None:
     ],
 )
 def test_everything_else_does_not(text: str) -> None:
-    assert switches.parse(text) is None
+    assert fast_path.parse(text) is None

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlog import protocol
+from powerlog.core import protocol
 from powerlog.core.frame import Frame, Reading
-from powerlog.core.texts import DEEPEST, LONGEST_NAME, MOST_NAMES, without_texts
+from powerlog.core.text_numbers import DEEPEST, LONGEST_NAME, MOST_NAMES, without_texts
 
 from .frames import PUMP, STATUS, T0, answer, delta, full, meter
 from .test_switches import components, names

@@ -10,16 +10,17 @@ import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError
 from twisted.internet import tcp
 
-from powerlog.core.about import About
-from powerlog.entry.admission import Policy
-from powerlog.running import health, threads, worker
-from powerlog.running.neighbours import Neighbours
-from powerlog.running.threads import LATE_S, SteadyThread
-from powerlog.storage import registry as registry_module
-from powerlog.storage.registry import Registry
-from powerlog.storage.spool import Spool
-from powerlog.storage.upkeep import Upkeep
-from powerlog.writer import RowWriter
+from powerlog import steady_thread
+from powerlog.core.device_info import About
+from powerlog.devices import registry as registry_module
+from powerlog.devices.access import Policy
+from powerlog.devices.registry import Registry
+from powerlog.monitoring import health, worker_process
+from powerlog.monitoring.maintenance import Upkeep
+from powerlog.monitoring.other_processes import Neighbours
+from powerlog.steady_thread import LATE_S, SteadyThread
+from powerlog.writer.row_writer import RowWriter
+from powerlog.writer.spool import Spool
 
 from .doubles import Database, away, sample, until
 
@@ -38,7 +39,7 @@ KINDS = (
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "RETRY_S", 0.0)
+    monkeypatch.setattr(steady_thread, "RETRY_S", 0.0)
 
 
 class Failing:
@@ -144,7 +145,7 @@ def test_a_machine_that_has_no_thread_to_spare_is_no_traceback_and_shown(
         patch.setattr(threading.Thread, "start", none_left)
         thread.start()
     assert "can't start new thread" in caplog.text
-    assert "tester" in threads.ages()
+    assert "tester" in steady_thread.ages()
     thread.run()
 
 
@@ -166,7 +167,7 @@ def test_the_row_writer_goes_on_and_loses_nothing(
 def test_the_row_keeper_goes_on_and_loses_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.TICK_S", 0.01)
+    monkeypatch.setattr("powerlog.writer.row_writer.TICK_S", 0.01)
     database.fault = away
     writer = RowWriter(database.store, spool=Spool(tmp_path, 1000), retry_s=0.01)
     failing = Failing(getattr(writer.backlog, method))
@@ -183,7 +184,7 @@ def test_the_row_keeper_goes_on_and_loses_nothing(
 def test_a_spool_that_fails_in_an_unforeseen_way_keeps_what_it_was_given(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.TICK_S", 0.01)
+    monkeypatch.setattr("powerlog.writer.row_writer.TICK_S", 0.01)
     database.fault = away
     writer = RowWriter(database.store, spool=Spool(tmp_path, 1000), retry_s=0.01)
     assert writer.backlog.spool
@@ -247,7 +248,7 @@ def test_a_device_whose_facts_are_not_taken_does_not_keep_another_one_from_being
 
 
 def test_the_upkeep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("powerlog.storage.upkeep.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("powerlog.monitoring.maintenance.LOOK_AGAIN_S", 0.0)
     keeper = Upkeep()
     failing = Failing(lambda: True)
     monkeypatch.setattr(keeper, "look", failing)
@@ -271,16 +272,16 @@ def test_the_neighbours_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_who_watches_the_parent_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     nothing_to_read = Failing(lambda *_: ([], [], []) if not ended.is_set() else ([0], [], []))
-    monkeypatch.setattr(worker.select, "select", nothing_to_read)
-    monkeypatch.setattr(worker.os, "read", lambda *_: b"")
-    monkeypatch.setattr(worker.os, "kill", lambda *_: None)
-    monkeypatch.setattr(worker, "END_LIMIT_S", 0.0)
+    monkeypatch.setattr(worker_process.select, "select", nothing_to_read)
+    monkeypatch.setattr(worker_process.os, "read", lambda *_: b"")
+    monkeypatch.setattr(worker_process.os, "kill", lambda *_: None)
+    monkeypatch.setattr(worker_process, "END_LIMIT_S", 0.0)
     exits: list[int] = []
-    monkeypatch.setattr(worker.os, "_exit", exits.append)
-    monkeypatch.setattr(worker, "tell_apart", lambda name: None)
+    monkeypatch.setattr(worker_process.os, "_exit", exits.append)
+    monkeypatch.setattr(worker_process, "tell_apart", lambda name: None)
     monkeypatch.setattr(tcp, "Port", tcp.Port)
-    monkeypatch.setattr(worker, "neighbours", Neighbours())
-    worker.prepare(tmp_path / "1", 1)
+    monkeypatch.setattr(worker_process, "neighbours", Neighbours())
+    worker_process.prepare(tmp_path / "1", 1)
     until(lambda: nothing_to_read.calls)
     assert alive("parent")
     ended.set()

@@ -11,14 +11,14 @@ import pytest
 from django.core.management import call_command
 
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.channel import Rules
-from powerlog.core.runs import Run
+from powerlog.core.channel_state import Rules
+from powerlog.core.protocol import parse
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Sample, Sampler
+from powerlog.database.rebuild import meters, rebuild
+from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
 from powerlog.models import Run as RunRow
-from powerlog.protocol import parse
-from powerlog.sampler import Due, Sample, Sampler
-from powerlog.storage.rebuild import meters, rebuild
-from powerlog.storage.store import store
 
 from .doubles import sample
 from .frames import PUMP

@@ -11,11 +11,12 @@ import pytest
 from django.db import DatabaseError, OperationalError, connections
 from django.utils import timezone
 
+from powerlog.database import retention
+from powerlog.database.store import WRITER
 from powerlog.models import DayTotal, PowerLog
-from powerlog.storage import retention, upkeep
-from powerlog.storage.store import WRITER
-from powerlog.storage.upkeep import Upkeep
-from powerlog.writer import row_writer
+from powerlog.monitoring import maintenance
+from powerlog.monitoring.maintenance import Upkeep
+from powerlog.writer.row_writer import row_writer
 
 from . import servers
 from .doubles import until
@@ -37,7 +38,7 @@ def old_row(settings: Any) -> PowerLog:
 
 @pytest.fixture(autouse=True)
 def _log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "powerlog.storage.upkeep")
+    caplog.set_level(logging.INFO, "powerlog.monitoring.maintenance")
 
 
 def failing(exc: Exception) -> Any:
@@ -81,10 +82,10 @@ def test_of_several_processes_one_deletes(old_row: PowerLog) -> None:
     if connections[WRITER].vendor != "postgresql":
         pytest.skip("SQLite has no such locks, and needs none: a row goes once")
     with connections["default"].cursor() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [upkeep.PRUNING])
+        other.execute("SELECT pg_advisory_lock(%s)", [maintenance.PRUNING])
         assert Upkeep().look()
         assert PowerLog.objects.count() == 1
-        other.execute("SELECT pg_advisory_unlock(%s)", [upkeep.PRUNING])
+        other.execute("SELECT pg_advisory_unlock(%s)", [maintenance.PRUNING])
     assert Upkeep().look()
     assert PowerLog.objects.count() == 0
 
@@ -151,7 +152,7 @@ def test_while_the_writer_says_that_the_database_is_away_it_is_not_asked(
 def test_a_database_that_goes_meanwhile_is_no_news(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(upkeep, "measured", failing(OperationalError("Connection refused")))
+    monkeypatch.setattr(maintenance, "measured", failing(OperationalError("Connection refused")))
     assert not Upkeep().look()
     assert caplog.records == []
 
@@ -159,7 +160,7 @@ def test_a_database_that_goes_meanwhile_is_no_news(
 def test_any_other_reason_is_said_once_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(upkeep, "measured", failing(DatabaseError("permission\ndenied")))
+    monkeypatch.setattr(maintenance, "measured", failing(DatabaseError("permission\ndenied")))
     keeper = Upkeep()
     assert not keeper.look()
     assert not keeper.look()

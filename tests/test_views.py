@@ -10,9 +10,9 @@ import pytest
 import time_machine
 from django.test import Client
 
-from powerlog.entry.peer import Peer
-from powerlog.entry.traffic import traffic
-from powerlog.writer import row_writer
+from powerlog.devices.connections import traffic
+from powerlog.devices.session import Peer
+from powerlog.writer.row_writer import row_writer
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 

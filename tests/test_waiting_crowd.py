@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.entry.waiting_room import PLACES
+from powerlog.devices.pending import PLACES
 
 from .knocking import counted, power
 from .rubbish import TEXT, USUAL, asking, wire

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from powerlog.core.about import About
+from powerlog.core.device_info import About
 from powerlog.core.frame import Frame, Reading
-from powerlog.entry import peer as peers
-from powerlog.entry import waiting_room as module
-from powerlog.entry.admission import Policy, admission
-from powerlog.entry.once import once
-from powerlog.entry.peer import NOT_ALLOWED, Peer
-from powerlog.entry.waiting_room import PLACES, STALE, STORE_S, WaitingRoom
+from powerlog.devices import pending as module
+from powerlog.devices import session as peers
+from powerlog.devices.access import Policy, admission
+from powerlog.devices.pending import PLACES, STALE, STORE_S, WaitingRoom
+from powerlog.devices.session import NOT_ALLOWED, Peer
+from powerlog.log_once import once
 from powerlog.models import Device
 
 from .frames import PUMP, T0

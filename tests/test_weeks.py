@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 
+from powerlog.dashboard.weeks import Total, bars, month_before, months, totals_of_days
 from powerlog.models import Silence
-from powerlog.pages.meters import Meter
-from powerlog.pages.records import latest
-from powerlog.pages.spent import Spent
-from powerlog.pages.weeks import Total, bars, month_before, months, totals_of_days
+from powerlog.reports.channels import Meter
+from powerlog.reports.queries import latest
+from powerlog.reports.run_usage import Spent
 
 from .pumps import DAY, NOON, PUMP, at, run, total
 from .test_models import row

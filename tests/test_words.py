@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from powerlog.pages import words
+from powerlog.dashboard import formatting
 
 from .pumps import NOON, at
 
@@ -31,7 +31,7 @@ def plain(text: str) -> str:
     ],
 )
 def test_a_duration_has_two_places(seconds: float | None, said: str) -> None:
-    assert plain(words.duration(seconds)) == said
+    assert plain(formatting.duration(seconds)) == said
 
 
 @pytest.mark.parametrize(
@@ -39,41 +39,45 @@ def test_a_duration_has_two_places(seconds: float | None, said: str) -> None:
     [(None, "-"), (0, "0 Wh"), (7.25, "7.2 Wh"), (735, "735 Wh"), (1240, "1.24 kWh")],
 )
 def test_energy_is_said_in_the_fitting_unit(value: float | None, said: str) -> None:
-    assert plain(words.energy(value)) == said
+    assert plain(formatting.energy(value)) == said
 
 
 @pytest.mark.parametrize(("value", "said"), [(8.34, "8.3 W"), (449.6, "450 W"), (None, "-")])
 def test_power_is_as_exact_as_makes_sense(value: float | None, said: str) -> None:
-    assert plain(words.power(value)) == said
+    assert plain(formatting.power(value)) == said
 
 
 def test_numbers_are_those_of_the_readers_locale() -> None:
     with translation.override("de"):
-        assert plain(words.energy(1240)) == "1,24 kWh"
-        assert words.number(1234567) == "1.234.567"
+        assert plain(formatting.energy(1240)) == "1,24 kWh"
+        assert formatting.number(1234567) == "1.234.567"
     with translation.override("en"):
-        assert words.number(-1234.5, 1) == "\u22121,234.5"
+        assert formatting.number(-1234.5, 1) == "\u22121,234.5"
 
 
 def test_shares_volumes_and_money(settings: Any) -> None:
     settings.CURRENCY = "CHF"
-    assert plain(words.money(1.226)) == "1.23 CHF"
-    assert [plain(words.volume(each)) for each in (None, 0.5, 16.04)] == ["-", "0.50 m³", "16.0 m³"]
-    shares = [plain(words.percent(each)) for each in (None, 0.0, 0.043, 0.236)]
+    assert plain(formatting.money(1.226)) == "1.23 CHF"
+    assert [plain(formatting.volume(each)) for each in (None, 0.5, 16.04)] == [
+        "-",
+        "0.50 m³",
+        "16.0 m³",
+    ]
+    shares = [plain(formatting.percent(each)) for each in (None, 0.0, 0.043, 0.236)]
     assert shares == ["-", "0 %", "4.3 %", "24 %"]
 
 
 def test_times_are_local_and_of_24_hours(settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    assert words.clock(at(13 * 60 + 5)) == "15:05"
-    assert words.clock(at(0, 7), seconds=True) == "02:00:07"
+    assert formatting.clock(at(13 * 60 + 5)) == "15:05"
+    assert formatting.clock(at(0, 7), seconds=True) == "02:00:07"
 
 
 def test_a_moment_of_another_day_bears_its_date() -> None:
-    assert words.since(at(61), NOON) == "01:01"
-    assert plain(words.since(at(61) - timedelta(days=1), NOON)) == "Thu April 30, 01:01"
+    assert formatting.since(at(61), NOON) == "01:01"
+    assert plain(formatting.since(at(61) - timedelta(days=1), NOON)) == "Thu April 30, 01:01"
     with translation.override("de"):
-        assert plain(words.since(at(61) - timedelta(days=1), NOON)) == "Do 30. April, 01:01"
+        assert plain(formatting.since(at(61) - timedelta(days=1), NOON)) == "Do 30. April, 01:01"
 
 
 @pytest.mark.parametrize(
@@ -87,4 +91,4 @@ def test_a_moment_of_another_day_bears_its_date() -> None:
     ],
 )
 def test_how_long_ago_something_was(seconds: float, said: str) -> None:
-    assert words.ago(seconds) == said
+    assert formatting.ago(seconds) == said

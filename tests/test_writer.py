@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from django.db import DataError, IntegrityError
 
+from powerlog.core.sampler import Sample
+from powerlog.database.store import store
 from powerlog.models import PowerLog
-from powerlog.sampler import Sample
-from powerlog.storage.spool import Spool
-from powerlog.storage.store import store
-from powerlog.writer import BATCH_ROWS, LINGER_S, RowWriter
+from powerlog.writer.row_writer import BATCH_ROWS, LINGER_S, RowWriter
+from powerlog.writer.spool import Spool
 
 from .doubles import Database, away, sample, until
 from .frames import PUMP, T0
@@ -114,7 +114,7 @@ def test_rows_of_others_do_not_wait_behind_a_flood(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The spool holds the flood of one address; who comes then is written with the next batches."""
-    monkeypatch.setattr("powerlog.writer.TICK_S", 0.01)
+    monkeypatch.setattr("powerlog.writer.row_writer.TICK_S", 0.01)
     writer = RowWriter(database.store, spool=Spool(tmp_path, 40_000), linger_s=0, retry_s=0.01)
     database.fault = away
     for number in range(300):
@@ -156,7 +156,7 @@ def test_a_statement_that_hangs_is_a_database_that_is_away(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("powerlog.writer.SLOW_S", 0.01)
+    monkeypatch.setattr("powerlog.writer.row_writer.SLOW_S", 0.01)
     answers = threading.Event()
     database.fault = lambda rows: answers.wait(20) and None
     writer.submit([sample(0)])

@@ -16,12 +16,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from powerlog.sampler import Sample
-from powerlog.storage import spool_file
-from powerlog.storage.lanes import Lanes
-from powerlog.storage.spool import Spool
-from powerlog.storage.spool_file import SpoolFile
-from powerlog.writer import RowWriter
+from powerlog.core.sampler import Sample
+from powerlog.writer.row_writer import RowWriter, spool_file
+from powerlog.writer.spool import Spool
+from powerlog.writer.spool_file import SpoolFile
+from powerlog.writer.spool_order import Lanes
 
 from .doubles import sample
 
@@ -52,8 +51,8 @@ class Outages(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="collector-tests-"))
         self.patch, self.disk = pytest.MonkeyPatch(), pytest.MonkeyPatch()
-        self.patch.setattr("powerlog.writer.logger.disabled", True)
-        self.patch.setattr("powerlog.storage.backlog.logger.disabled", True)
+        self.patch.setattr("powerlog.writer.row_writer.logger.disabled", True)
+        self.patch.setattr("powerlog.writer.queue.logger.disabled", True)
         self.table: dict[int, int] = {}
         self.devices: dict[int, int] = {}
         self.minutes = self.lost_in_crashes = self.boots = 0

@@ -10,15 +10,15 @@ import time_machine
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from powerlog.core.runs import Run
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Sample
+from powerlog.database.rebuild import meters, rebuild
+from powerlog.database.store import store
+from powerlog.joining.plan import Plan, plan
+from powerlog.joining.steps import Moved, join
+from powerlog.localtime import Span
 from powerlog.models import DayTotal, Device, PowerLog, Silence
 from powerlog.models import Run as RunRow
-from powerlog.pages.localtime import Span
-from powerlog.sampler import Due, Sample
-from powerlog.storage.joining.plan import Plan, plan
-from powerlog.storage.joining.work import Moved, join
-from powerlog.storage.rebuild import meters, rebuild
-from powerlog.storage.store import store
 
 from .doubles import sample
 from .frames import PUMP

@@ -8,8 +8,8 @@ from bisect import bisect_left
 from benchmarks.accuracy.energy_uncertainty import Doubts
 from benchmarks.accuracy.readings import Reading
 from benchmarks.accuracy.results import NEAR_S
-from powerlog.core.channel import Rules
-from powerlog.core.runs import Run
+from powerlog.core.channel_state import Rules
+from powerlog.core.run_state import Run
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.curves import MINUTE_S
 

@@ -11,7 +11,7 @@ from math import inf
 from typing import NamedTuple
 
 from benchmarks.accuracy.readings import Loss, Reading, rowed
-from powerlog.core.channel import Rules
+from powerlog.core.channel_state import Rules
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.counters import QUANTUM_WH
 from powerlog.simulation.curves import MINUTE_S, Curve, Step

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from benchmarks.accuracy.scoring import Judge
-from powerlog.core.runs import Run
-from powerlog.protocol import parse
-from powerlog.sampler import Due, Past, Rules, Sample, Sampler
+from powerlog.core.protocol import parse
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past, Rules, Sample, Sampler
 from powerlog.simulation.curves import MINUTE_S
 
 ALL = Rules(channels=frozenset({"*"}))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life, Said
-from powerlog.core.channel import Rules
+from powerlog.core.channel_state import Rules
 from powerlog.simulation.channel import Channel, Silence
 from powerlog.simulation.curves import MINUTE_S
 

@@ -12,7 +12,7 @@ from benchmarks.accuracy.load_curves import without
 from benchmarks.accuracy.readings import Loss, Reading, losses, silences
 from benchmarks.accuracy.results import NEAR_S
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.channel import Rules
+from powerlog.core.channel_state import Rules
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.curves import MINUTE_S
 

@@ -13,8 +13,8 @@ from benchmarks.accuracy.readings import Reading, gaps, readings, unsigned
 from benchmarks.accuracy.results import NEAR_S, NEAR_W, NEAR_WH, Finding, Score
 from benchmarks.accuracy.run_turns import Kind, Turns, within
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.channel import Rules, Sample
-from powerlog.core.runs import Run
+from powerlog.core.channel_state import Rules, Sample
+from powerlog.core.run_state import Run
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.counters import QUANTUM_WH
 from powerlog.simulation.curves import MINUTE_S

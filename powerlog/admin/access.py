@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from powerlog.admin.lookups import ListFiltersOnly
-from powerlog.entry.admission import digest, new_token
+from powerlog.devices.access import digest, new_token
 from powerlog.models import Access, Device
 
 States = Device.Admission

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from powerlog.admin.lists import local
-from powerlog.storage.joining.plan import Plan, stays
+from powerlog.joining.plan import Plan, stays
 
 
 def notes(planned: Plan) -> Iterator[str]:

@@ -25,12 +25,12 @@ from django.utils.translation import ngettext
 
 from powerlog.admin.join_notes import notes
 from powerlog.admin.lists import local
+from powerlog.dashboard import formatting
+from powerlog.database.sql import WRITER
+from powerlog.joining.plan import Part, Plan, Refused, objection_to_old, plan
+from powerlog.joining.steps import Moved, join
 from powerlog.models import Channel, Device
-from powerlog.pages import words
-from powerlog.running.outage import STATEMENT_LIMIT_S
-from powerlog.storage.batches import WRITER
-from powerlog.storage.joining.plan import Part, Plan, Refused, objection_to_old, plan
-from powerlog.storage.joining.work import Moved, join
+from powerlog.monitoring.middleware import STATEMENT_LIMIT_S
 
 AT_ONCE = 30_000  # minutes and runs: about four seconds
 PAGE_S = 15.0  # half of what a page may take at most
@@ -181,8 +181,8 @@ def _counted(moved: Moved) -> dict[str, str]:
     minutes = ngettext("%(count)s minute", "%(count)s minutes", moved.minutes)
     runs = ngettext("%(count)s run", "%(count)s runs", moved.runs)
     return {
-        "minutes": minutes % {"count": words.number(moved.minutes)},
-        "runs": runs % {"count": words.number(moved.runs)},
+        "minutes": minutes % {"count": formatting.number(moved.minutes)},
+        "runs": runs % {"count": formatting.number(moved.runs)},
     }
 
 
@@ -192,7 +192,7 @@ def _shown(part: Part) -> dict[str, Any]:
     several = _("%(first)s to %(last)s") if part.first != part.last else "%(first)s"
     return {
         "channel": part.channel,
-        "counts": [words.number(each) for each in (part.minutes, part.runs, part.days)],
+        "counts": [formatting.number(each) for each in (part.minutes, part.runs, part.days)],
         "span": several % ends if part.first else "",
         "own": [_setting(name, value) for name, value in part.own.items()],
     }

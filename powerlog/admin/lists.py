@@ -1,7 +1,7 @@
 """The read-only lists of rows, runs and day totals: a search above, pages by cursor below.
 
 Django's own list would count the table and skip through it; this one shows the page of the search
-(powerlog/lists/paging.py) with the names of devices and channels, and says how many there are only
+(powerlog/search/keyset.py) with the names of devices and channels, and says how many there are only
 where that costs nothing.
 """
 
@@ -25,12 +25,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lookups import ListFiltersOnly
-from powerlog.lists.download import download
-from powerlog.lists.export import TABLES
-from powerlog.lists.names import names_of, suggestions
-from powerlog.lists.paging import Cursor, Page, about, find
-from powerlog.lists.search import Moment, Search
-from powerlog.pages import words
+from powerlog.dashboard import formatting
+from powerlog.search.csv_download import download
+from powerlog.search.csv_export import TABLES
+from powerlog.search.forms import Moment, Search
+from powerlog.search.keyset import Cursor, Page, about, find
+from powerlog.search.names import names_of, suggestions
 
 
 class SearchList(ChangeList):
@@ -173,15 +173,15 @@ def roughly(number: int) -> str:
     if number >= 1_000_000:
         millions = f"{float(f'{number / 1e6:.3g}'):g}"
         digits = len(millions.partition(".")[2])
-        return _("%(number)s million") % {"number": words.number(float(millions), digits)}
-    return words.number(int(float(f"{number:.2g}")))
+        return _("%(number)s million") % {"number": formatting.number(float(millions), digits)}
+    return formatting.number(int(float(f"{number:.2g}")))
 
 
 def number(value: float | None, decimals: int = 1) -> SafeString | None:
     """For a column of numbers, one below the other; nothing for what is not known."""
     if value is None:
         return None
-    return format_html('<span class="number">{}</span>', words.number(value, decimals))
+    return format_html('<span class="number">{}</span>', formatting.number(value, decimals))
 
 
 def local(moment: Moment) -> str:

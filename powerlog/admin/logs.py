@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from powerlog.admin.lists import LogAdmin, list_of, number
-from powerlog.lists.search import DaySearch, LogSearch, RunSearch
+from powerlog.dashboard import formatting
 from powerlog.models import DayTotal, PowerLog, Run
-from powerlog.pages import words
+from powerlog.search.forms import DaySearch, LogSearch, RunSearch
 
 
 def _local(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -92,7 +92,7 @@ class RunAdmin(LogAdmin):
         return ("midnights", "starts") if obj is None or obj.starts == 1 else ("midnights",)
 
     def note(self, rows: Sequence[Run]) -> str:
-        return words.why_merged() if any(run.starts > 1 for run in rows) else ""
+        return formatting.why_merged() if any(run.starts > 1 for run in rows) else ""
 
     @admin.display(description=_("started"))
     def started(self, run: Run) -> str:
@@ -117,7 +117,7 @@ class RunAdmin(LogAdmin):
         link = format_html('<a href="{}">{}</a>', address, length)
         if not run.ended_at:
             link = format_html("{} {}", link, _("so far"))
-        merged = words.merged(run.starts)
+        merged = formatting.merged(run.starts)
         return format_html("{}, {}", link, merged) if merged else link
 
     @admin.display(description=_("energy (Wh)"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from powerlog.core.about import About
+from powerlog.core.device_info import About
 
 BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such values as well
 

@@ -3,7 +3,7 @@
 Pure, like the sampler. Times are Unix seconds; minutes are Unix time // 60.
 """
 
-from powerlog.core.channel import MINUTE_S, Channel, Due, Rules
+from powerlog.core.channel_state import MINUTE_S, Channel, Due, Rules
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Reading, RecordedMinute
 

@@ -10,11 +10,11 @@ import pytest
 from benchmarks.accuracy.playback import play
 from benchmarks.accuracy.scenarios import Life
 from powerlog import models
-from powerlog.core.channel import Rules
+from powerlog.core.channel_state import Rules
 from powerlog.core.days import days_between
-from powerlog.core.runs import Run
-from powerlog.storage.batches import moment
-from powerlog.storage.run_shares import NOTHING, Counted, Share, bounds, shares
+from powerlog.core.run_state import Run
+from powerlog.database.run_shares import NOTHING, Counted, Share, bounds, shares
+from powerlog.database.sql import moment
 
 HOUR = 3600
 # A day before something happens: a clock change of an hour or of half an hour, or nothing.

@@ -9,8 +9,8 @@ from websockets.sync.client import connect
 
 from benchmarks.accuracy.playback import Played, Score, judge, play
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.runs import Run
-from powerlog.sampler import Sample
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Sample
 from tests.servers import Server, daphne, running, until
 
 SEEDS = range(1000, 1024)

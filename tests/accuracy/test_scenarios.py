@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.accuracy.load_curves import LOADS, interrupted, overlap_s, without
 from benchmarks.accuracy.scenarios import FIRMWARES, KIND_WEIGHTS, Life, Message
-from powerlog.protocol import parse
+from powerlog.core.protocol import parse
 from powerlog.simulation.counters import Counter, Misread
 from powerlog.simulation.curves import Curve, Step
 

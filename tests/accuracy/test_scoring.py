@@ -12,8 +12,8 @@ from benchmarks.accuracy.playback import ALL, judge, play
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.frame import Frame
-from powerlog.core.runs import Run
-from powerlog.sampler import Due, Rules, Sample, Sampler
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Rules, Sample, Sampler
 
 MANY = 150
 

@@ -13,10 +13,10 @@ from benchmarks.accuracy.playback import ALL, Played, judge, play
 from benchmarks.accuracy.readings import gaps, readings, unsigned
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
-from powerlog import protocol
+from powerlog.core import protocol
 from powerlog.core.frame import Frame
-from powerlog.core.runs import Run
-from powerlog.sampler import Due, Past, Rules, Sample, Sampler
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past, Rules, Sample, Sampler
 
 HOURS = 3.0
 SPIKE_WH = 1000.0  # more than any load here uses between two reports

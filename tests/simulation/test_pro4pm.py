@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import astuple
 
 from powerlog.core.frame import Reading
-from powerlog.protocol import BOOTSTRAP, parse
-from powerlog.sampler import Rules, Sample, Sampler
+from powerlog.core.protocol import BOOTSTRAP, parse
+from powerlog.core.sampler import Rules, Sample, Sampler
 from powerlog.simulation.curves import Curve, Cycle, PlannedRun, planned_curve
 from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 from tests.frames import T0

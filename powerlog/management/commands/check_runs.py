@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from powerlog.lists.export import RUNS
+from powerlog.dashboard import formatting
+from powerlog.database.implausible_runs import Overbooked, find, repair
 from powerlog.management.commands.export import HELP, asked, flag, sentences
 from powerlog.models import Run
-from powerlog.pages import words
-from powerlog.storage.overbooked import Overbooked, find, repair
+from powerlog.search.csv_export import RUNS
 
 PROGRESS_S = 2.0
 OPTIONS = ("device", "channel", "since")
@@ -104,7 +104,7 @@ def why_not(wrong: Overbooked, how: str | None) -> str:
 def described(wrong: Overbooked) -> str:
     run = wrong.run
     started = timezone.localtime(run.started_at)
-    length = words.duration(wrong.seconds).replace(words.NBSP, " ")
+    length = formatting.duration(wrong.seconds).replace(formatting.NBSP, " ")
     most = "" if wrong.has_its_rows else "at most "
     return (
         f"{run.device_id} {run.channel}  {started:%Y-%m-%d %H:%M:%S}  {length}: "

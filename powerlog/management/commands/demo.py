@@ -16,12 +16,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 from msgspec.structs import replace
 
-from powerlog import protocol
+from powerlog.core import protocol
+from powerlog.core.sampler import Due, Sampler
+from powerlog.database.store import store
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run, Silence
-from powerlog.sampler import Due, Sampler
 from powerlog.simulation.demo import DAY_S, PUMPS, Story
 from powerlog.simulation.pro4pm import PUMP_CHANNEL
-from powerlog.storage.store import store
 
 BATCH_ROWS = 1000
 TABLES = (PowerLog, Run, DayTotal, Silence, Channel, Device)

@@ -16,9 +16,9 @@ from django.db import connection
 from django.forms import MultiValueField
 from django.utils import timezone
 
-from powerlog.lists.copying import Piece, copied_here
-from powerlog.lists.export import BOM, DAYS, ROWS_AT_ONCE, TABLES, Table
-from powerlog.lists.search import Search
+from powerlog.search.csv_export import BOM, DAYS, ROWS_AT_ONCE, TABLES, Table
+from powerlog.search.forms import Search
+from powerlog.search.pg_copy import Piece, copied_here
 
 PROGRESS_S = 2.0
 WHEN = "of TIME_ZONE, such as 2026-05-01"

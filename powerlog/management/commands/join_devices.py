@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from powerlog.joining.plan import Plan, Refused, plan
+from powerlog.joining.steps import Moved, join
 from powerlog.management.commands.prune import counted
-from powerlog.storage.joining.plan import Plan, Refused, plan
-from powerlog.storage.joining.work import Moved, join
 
 PROGRESS_S = 2.0
 

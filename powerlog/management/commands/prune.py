@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from powerlog.storage.retention import NoTotals, Old, old, prune
+from powerlog.database.retention import NoTotals, Old, old, prune
 
 PROGRESS_S = 2.0
 

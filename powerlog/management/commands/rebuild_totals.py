@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from powerlog.storage import rebuild
+from powerlog.database import rebuild
 
 PROGRESS_S = 2.0
 

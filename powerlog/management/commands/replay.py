@@ -17,11 +17,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from powerlog import protocol
+from powerlog.core import protocol
+from powerlog.core.sampler import Due, Sample, Sampler
+from powerlog.database.restore import recall
+from powerlog.database.store import store
 from powerlog.models import PowerLog
-from powerlog.sampler import Due, Sample, Sampler
-from powerlog.storage.past import recall
-from powerlog.storage.store import store
 
 BATCH_ROWS = 1000
 # Any uptime is below it, any real time of a Gen2 device above: 1 January 2020.

@@ -19,11 +19,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.urls import reverse
 
 from collector_site.event_loop import Server
-from powerlog.running.processes import run_all
-from powerlog.running.threads import SteadyThread
-from powerlog.running.worker import prepare
-from powerlog.storage import rebuild
-from powerlog.storage.batches import WRITER
+from powerlog.database import rebuild
+from powerlog.database.sql import WRITER
+from powerlog.monitoring.worker_process import prepare
+from powerlog.server.supervisor import run_all
+from powerlog.steady_thread import SteadyThread
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes", default=1, type=int, help="collectors that share the port (1)"
         )
-        parser.add_argument("--worker", type=Path, help=SUPPRESS)  # see running/processes.py
+        parser.add_argument("--worker", type=Path, help=SUPPRESS)  # see server/supervisor.py
 
     def handle(
         self, *args: Any, host: str, port: int, processes: int, worker: Path | None, **options: Any

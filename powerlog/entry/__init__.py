@@ -1,1 +1,0 @@
-"""The way in: who may connect and speak, and what a connection may cost."""

@@ -1,1 +1,0 @@
-"""The dashboard: figures, pictures and words of its pages."""

@@ -1,0 +1,166 @@
+"""Which channels there are, by what name, and whether their devices are in contact.
+
+A channel is known by its entry in `channels`, or by its history alone: rows and totals of devices
+that are registered nowhere (old logs, replayed ones) are shown like all others.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection
+
+from powerlog.database import by_key
+from powerlog.database.by_key import EVER, MICROSECOND, Row, Within
+from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
+
+# Of a process that was killed nobody told that its devices are gone.
+CONTACT = timedelta(minutes=3)
+Key = tuple[str, str]
+# From channel to channel through the index of the unique key, however many days each has.
+HISTORY = """
+WITH RECURSIVE meter (device_id, channel) AS (
+    SELECT * FROM (
+        SELECT device_id, channel FROM day_totals ORDER BY device_id, channel LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT
+        (SELECT device_id FROM day_totals AS day
+         WHERE (day.device_id, day.channel) > (meter.device_id, meter.channel)
+         ORDER BY device_id, channel LIMIT 1),
+        (SELECT channel FROM day_totals AS day
+         WHERE (day.device_id, day.channel) > (meter.device_id, meter.channel)
+         ORDER BY device_id, channel LIMIT 1)
+    FROM meter WHERE meter.device_id IS NOT NULL
+)
+SELECT device_id, channel FROM meter WHERE device_id IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A channel of a device. heard_at: when the device was last heard; None: nobody knows.
+
+    reports_power: whether it has ever reported a power, else it has no meter. negative_w: the last
+    power below zero, at negative_at, of a channel that has not run so far.
+    """
+
+    device_id: str
+    channel: str
+    device_name: str
+    name: str
+    heard_at: datetime | None = None
+    first_heard_at: datetime | None = None
+    connected: bool = False
+    flow_m3h: float | None = None
+    price_kwh: float | None = None
+    nominal_power_w: float | None = None
+    reports_power: bool = True
+    negative_w: float | None = None
+    negative_at: datetime | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.device_id, self.channel
+
+    @property
+    def address(self) -> str:
+        """As a page's address names it."""
+        return f"{self.device_id}/{self.channel}"
+
+    @cached_property
+    def query(self) -> str:
+        """For a page's address."""
+        return urlencode({"meter": self.address})
+
+    def in_contact(self, now: datetime) -> bool:
+        return self.connected and self.heard_at is not None and now - self.heard_at <= CONTACT
+
+
+def everybody() -> list[Meter]:
+    """All that are logged, and those that are registered nowhere but have been."""
+    entries = list(Channel.objects.select_related("device"))
+    keys = {(each.device_id, each.channel) for each in entries}
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY)
+        strangers = [key for key in cursor.fetchall() if key not in keys]
+    return [_of_entry(each) for each in entries if _is_logged(each)] + _of_history(strangers)
+
+
+def find(device_id: str, channel: str) -> Meter | None:
+    """None for what is neither registered nor has any history."""
+    if not (device_id + channel).isprintable():  # PostgreSQL has no NUL
+        return None
+    which = {"device_id": device_id, "channel": channel}
+    entry = Channel.objects.filter(**which).select_related("device").first()
+    if entry:
+        return _of_entry(entry)
+    if any(model.objects.filter(**which).exists() for model in (DayTotal, Run, PowerLog)):
+        return _of_history([(device_id, channel)])[0]
+    return None
+
+
+def of_device(device_id: str) -> list[Meter]:
+    """The channels of one device that are logged, or those that were; in order."""
+    if not device_id.isprintable():
+        return []
+    entries = Channel.objects.filter(device_id=device_id).select_related("device")
+    if known := [_of_entry(each) for each in entries if _is_logged(each)]:
+        return known
+    totals = DayTotal.objects.filter(device_id=device_id).order_by("channel")
+    past = totals.values_list("channel", flat=True).distinct()
+    return _of_history((device_id, channel) for channel in past)
+
+
+def newest(model: type[Row], keys: Sequence[Key], before: datetime | None = None) -> dict[Key, Row]:
+    """The newest row or run of each of these channels: of all, or of those before this moment."""
+    if not keys:
+        return {}
+    until = before - MICROSECOND if before else EVER[1]
+    wanted = [Within(*key, until=until) for key in keys]
+    found = by_key.newest(model, wanted, using=DEFAULT_DB_ALIAS)
+    return {(each.device_id, each.channel): each for each in found}
+
+
+def _is_logged(entry: Channel) -> bool:
+    wanted = settings.SAMPLING_RULES.channels
+    return entry.logged and (entry.channel in wanted or "*" in wanted)
+
+
+def _of_entry(entry: Channel) -> Meter:
+    device = entry.device
+    return Meter(
+        device.device_id,
+        entry.channel,
+        str(device),
+        str(entry),
+        device.last_seen_at,
+        device.first_seen_at,
+        device.connected,
+        entry.flow_m3h,
+        None if entry.price_kwh is None else float(entry.price_kwh),
+        entry.nominal_power_w,
+        entry.reports_power,
+        entry.negative_w,
+        entry.negative_at,
+    )
+
+
+def _of_history(keys: Iterable[Key]) -> list[Meter]:
+    """Channels without an entry: their device may have one, else their rows say when it spoke."""
+    keys = list(keys)
+    devices = Device.objects.in_bulk({key[0] for key in keys}, field_name="device_id")
+    rows = newest(PowerLog, [key for key in keys if key[0] not in devices])
+    meters = []
+    for device_id, channel in keys:
+        if device := devices.get(device_id):
+            named = (str(device), channel, device.last_seen_at, device.first_seen_at)
+            meters.append(Meter(device_id, channel, *named, device.connected))
+        else:
+            row = rows.get((device_id, channel))
+            heard_at = row.timestamp if row else None
+            meters.append(Meter(device_id, channel, device_id, channel, heard_at, connected=True))
+    return meters

@@ -1,1 +1,0 @@
-"""The collector as something that runs: its health, its processes, its database away."""

@@ -1,1 +1,0 @@
-"""Join two devices: the history of one moves to the other, its successor or its new id."""

@@ -1,0 +1,185 @@
+"""How every channel stood last, on the disk: the past (rule 8) for when the database does not tell.
+
+A collector that starts before its database, after a power cut say, meets its devices without it.
+What it does not know then of their last minutes and open runs is lost for ever, so it is kept here
+as well: the last row and the last told run of each channel, seconds after they are accepted. No
+more than a help: where the disk does not take it, all else goes on; beyond MAX_RECORDS those go
+that were told of the longest ago.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past, Sample
+from powerlog.database import sqlite_files
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS last (
+    device_id TEXT, channel TEXT, kind TEXT, told_at REAL, body TEXT,
+    PRIMARY KEY (device_id, channel, kind)
+) WITHOUT ROWID
+"""
+FORGET = """
+DELETE FROM last WHERE told_at <=
+    (SELECT told_at FROM last ORDER BY told_at DESC LIMIT 1 OFFSET ?)
+"""
+KEPT_S = 7 * 24 * 3600  # no gap is filled that is longer
+MAX_RECORDS = 200_000  # about 60 MB: the rows and runs of thirty thousand devices, three channels
+MAX_HEARD = 100_000  # that wait in memory
+_encode = msgspec.json.Encoder().encode
+_row, _run = msgspec.json.Decoder(Sample).decode, msgspec.json.Decoder(Run).decode
+
+
+class LastKnown:
+    """A file of this process, and those of others in the folder with the same database.
+
+    path gives the file's place; None: it has none yet. For several threads.
+    """
+
+    def __init__(self, path: Callable[[], Path | None], database: int = sqlite_files.NONE) -> None:
+        self._path, self._database = path, database
+        self._heard: deque[Sequence[Due]] = deque(maxlen=MAX_HEARD)
+        self._unsaved: dict[tuple[str, str, str], Due] = {}
+        self._connection: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+        self._readers: dict[Path, sqlite3.Connection | None] = {}
+        self._records = 0  # at most so many are in the file
+        self._complained = False
+        self._turn = threading.Lock()  # held for as long as the disk takes
+
+    def hear(self, due: Sequence[Due]) -> None:
+        """These are accepted. Waits for nothing."""
+        self._heard.append(due)
+
+    def note(self) -> bool:
+        """Of each channel the last row, and the last run. Whether the disk has taken it."""
+        with self._turn:
+            self._sort()
+            if not self._unsaved or (path := self._path()) is None:
+                return not self._unsaved
+            try:
+                self._write(path)
+            except (sqlite3.Error, OSError) as exc:
+                self._complain(exc)
+                return False
+            self._unsaved = {}
+            return True
+
+    def past(self, device_id: str, channel: str) -> Past | None:
+        """The channel's last row, by whichever process, and its run if it was open then."""
+        with self._turn:
+            self._sort()
+            known = [self._unsaved.get((device_id, channel, kind)) for kind in ("row", "run")]
+            found = sorted(self._found(device_id, channel))
+        due = [self._decoded(kind, body) for _, kind, body in found] + known
+        rows = [each for each in due if isinstance(each, Sample)]
+        runs = [each for each in due if isinstance(each, Run)]
+        if not rows:
+            return None
+        # Of a run that several processes told, what was told last.
+        last_run = max(reversed(runs), key=lambda run: run.started_at, default=None)
+        row = max(rows, key=lambda row: row.ts)
+        if last_run and last_run.ended_at is not None:
+            return Past(row, ended_at=last_run.ended_at)
+        return Past(row, last_run)
+
+    def close(self) -> None:
+        for connection in filter(None, (self._connection, *self._readers.values())):
+            connection.close()
+        self._connection, self._readers = None, {}
+
+    def _sort(self) -> None:
+        while self._heard:
+            for each in self._heard.popleft():
+                self._unsaved[each.device_id, each.channel, _kind(each)] = each
+        if (beyond := len(self._unsaved) - MAX_RECORDS) > 0:  # the disk takes nothing
+            self._unsaved = dict(islice(self._unsaved.items(), beyond, None))
+
+    def _write(self, path: Path) -> None:
+        now = time.time()
+        records = [(*key, now, _encode(each).decode()) for key, each in self._unsaved.items()]
+        connection = self._opened(path)
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            connection.executemany("REPLACE INTO last VALUES (?, ?, ?, ?, ?)", records)
+            self._records += len(records)
+            if self._records > MAX_RECORDS:
+                self._records = connection.execute("SELECT count(*) FROM last").fetchone()[0]
+            if self._records > MAX_RECORDS:
+                self._records = MAX_RECORDS * 9 // 10
+                connection.execute(FORGET, (self._records,))
+
+    def _decoded(self, kind: str, body: str) -> Due | None:
+        try:
+            return _row(body) if kind == "row" else _run(body)
+        except msgspec.MsgspecError as exc:
+            self._complain(exc)
+            return None
+
+    def _found(self, device_id: str, channel: str) -> Iterator[tuple[float, str, str]]:
+        """When it was told, kind and body of what the files hold of this channel."""
+        query = (
+            "SELECT told_at, kind, body FROM last "
+            "WHERE device_id = ? AND channel = ? AND told_at > ?"
+        )
+        wanted = (device_id, channel, time.time() - KEPT_S)
+        if (own := self._path()) is None:
+            return
+        try:
+            paths = list(own.parent.glob("last-*.sqlite3"))
+        except OSError as exc:  # too many open files, say
+            return self._complain(exc)
+        for path in paths:
+            try:
+                if reader := self._reader(path):
+                    yield from reader.execute(query, wanted).fetchall()
+            except (sqlite3.Error, OSError) as exc:
+                self._complain(exc)
+
+    def _reader(self, path: Path) -> sqlite3.Connection | None:
+        """None: it is of another database."""
+        if path not in self._readers:
+            ours, uri = sqlite_files.belongs(path, self._database), f"{path.absolute().as_uri()}"
+            self._readers[path] = (
+                sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+                if ours
+                else None
+            )
+        return self._readers[path]
+
+    def _opened(self, path: Path) -> sqlite3.Connection:
+        if self._connection and sqlite_files.inode(path) != self._inode:
+            # Somebody has deleted it: what it held is still there, for this process.
+            sqlite_files.copy(self._connection, path, self._database)
+            self.close()
+        if self._connection is None:
+            connection = sqlite_files.connect(path, self._database)
+            # Nothing is forced to the disk: it is the end of the process that has to be survived.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(SCHEMA)
+            connection.execute("DELETE FROM last WHERE told_at < ?", (time.time() - KEPT_S,))
+            self._records = connection.execute("SELECT count(*) FROM last").fetchone()[0]
+            self._connection, self._inode = connection, sqlite_files.inode(path)
+        return self._connection
+
+    def _complain(self, exc: Exception) -> None:
+        """Once: a full disk has its error by the spool, and this may heal. What is open stays so:
+        a file that is opened on a full disk cannot even be read."""
+        if not self._complained:
+            self._complained = True
+            logger.warning("%s cannot be used: %s", self._path(), exc)
+
+
+def _kind(due: Due) -> str:
+    return "row" if isinstance(due, Sample) else "run"

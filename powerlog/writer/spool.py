@@ -1,0 +1,276 @@
+"""What the database does not take waits here: SQLite files on the disk.
+
+The promise: what append() has accepted outlives the process and, once the disk has it, the machine;
+what came of one device comes out in the order in which it went in, and each origin has its turn:
+see spool_file.py. A process writes into one file, `spool-1.sqlite3` or the first whose lock is
+free, and empties besides it those that others left behind when they died. An empty spool has no
+file. `sqlite3 data/spool-1.sqlite3 'SELECT * FROM spool'` shows what waits. Files of a collector
+with another database are left alone, and a folder that somebody deletes is made again.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from powerlog.core.run_state import Run
+from powerlog.core.sampler import Due, Past, Sample
+from powerlog.database.sqlite_files import NONE, delete, set_aside
+from powerlog.writer.fair_queue import Lot
+from powerlog.writer.spool_claims import Claims, last_of
+from powerlog.writer.spool_file import Place, SpoolFile
+
+logger = logging.getLogger(__name__)
+
+# An old collector's record may lack what is new; what it cannot be read as is set aside, not lost.
+DECODERS = {"row": msgspec.json.Decoder(Sample), "run": msgspec.json.Decoder(Run)}
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+AT_LEAST = 50  # where something has to be given up, one in so many: each time takes a while
+
+
+class SpoolError(Exception):
+    """The spool takes nothing now. The message says why."""
+
+
+class Head(NamedTuple):
+    """What comes out next, and where it is: in which files which records."""
+
+    due: list[Due]
+    places: Sequence[tuple[SpoolFile, Place]] = ()
+
+
+class Spool:
+    """A folder of such files. Not for several threads at once; depth and oldest_at are.
+
+    max_rows bounds what this process puts in: beyond it the oldest go, of those who have most here.
+    database is the fingerprint of the one that all of it is for.
+    """
+
+    def __init__(self, folder: Path, max_rows: int, database: int = NONE) -> None:
+        self.folder, self.max_rows, self.database = folder, max_rows, database
+        self._claims = Claims(folder, database)
+        self._own: SpoolFile | None = None
+        self._left: list[SpoolFile] = []  # by processes that have died
+        self._path: Path | None = None
+        self.unreadable = 0  # records lost to a damaged disk, or to another version
+
+    @property
+    def depth(self) -> int:
+        """Rows and runs that wait here."""
+        return sum(file.depth for file in self._files())
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest of them came here, Unix time."""
+        return min((file.oldest_at for file in self._files() if file.oldest_at), default=None)
+
+    def open(self) -> None:
+        """Claim a file of our own, and those left behind. Raises SpoolError."""
+        self.close()
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in self._claims.left_behind():
+                self._adopt(path)
+            self._path = self._claims.own()
+        except OSError as exc:
+            raise SpoolError(f"{exc.strerror}: {exc.filename or self.folder}") from None
+        # What our own predecessor left is before all that will come.
+        self._own = next((file for file in self._left if file.path == self._path), None)
+        self._left = [file for file in self._left if file is not self._own]
+
+    def look_after(self) -> None:
+        """Where somebody has deleted the folder, make it again, with all that waits in it. Raises
+        SpoolError; what waits is not lost as long as the process lives."""
+        waiting, rescued = self._files(), list[SpoolFile]()
+        if self._path is None or not (self._claims.lost() or any(each.gone for each in waiting)):
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._claims.release()
+            self._path = self._claims.own()
+            for file in waiting:
+                path = self._path if file is self._own else self._claims.another()
+                rescued.append(file.rescued(path))
+        except (sqlite3.Error, OSError) as exc:
+            raise SpoolError(f"{exc}: {self.folder}") from None
+        self._left = [file for file in rescued if file.path != self._path]
+        self._own = next((file for file in rescued if file.path == self._path), None)
+        for file in waiting:
+            file.close()
+        logger.warning(
+            "%s was deleted while the collector runs: it is made again, with the %d rows that "
+            "waited there",
+            self.folder,
+            self.depth,
+        )
+
+    def append(self, lots: Sequence[Lot]) -> Head:
+        """Accept these, on the disk. Their place in the spool, without them; raises SpoolError."""
+        if self._path is None:
+            self.open()
+        if not lots:
+            return Head([])
+        self.look_after()
+        fresh = self._own is None and self._path is not None and not self._path.exists()
+        try:
+            if self._own is None:
+                self._own = self._opened(self._path) if self._path else None
+            if self._own is None:
+                raise SpoolError(f"{self._path} cannot be opened")
+            return Head([], [(self._own, self._own.append(lots))])
+        except (sqlite3.Error, OSError, SpoolError) as exc:
+            self._failed(self._own, exc)
+            if fresh and self._path:
+                self._forget_empty(self._path)
+            raise SpoolError(f"{exc}: {self._path}") from None
+
+    def shorten(self) -> dict[str, int]:
+        """Give up what is beyond max_rows. How many of each origin; a damaged file is set aside."""
+        if self._own is None or (beyond := self._own.depth - self.max_rows) <= 0:
+            return {}
+        try:
+            return self._own.drop(max(beyond, self.max_rows // AT_LEAST))
+        except sqlite3.Error as exc:
+            self._failed(self._own, exc)
+            return {}
+
+    def head(self, limit: int) -> Head:
+        """What comes out next. Each file has its share, so that what a process left behind does not
+        keep waiting what comes now; but a device that has something there waits for that."""
+        due: list[Due] = []
+        places: list[tuple[SpoolFile, Place]] = []
+        files, room = self._files(), limit
+        for number, file in enumerate(files):
+            older = files[:number]
+
+            def waits(device_id: str, older: Sequence[SpoolFile] = older) -> bool:
+                return any(device_id in each for each in older)
+
+            try:
+                records, place = file.head(max(1, room // (len(files) - number)), waits)
+            except sqlite3.Error as exc:
+                self._failed(file, exc)
+                continue
+            if records:
+                room -= len(records)
+                places.append((file, place))
+                due += [each for kind, body in records if (each := self._decoded(kind, body))]
+        return Head(due, places)
+
+    def remove(self, head: Head) -> None:
+        """These are done with."""
+        for file, place in head.places:
+            if file in self._files():  # else it was set aside meanwhile
+                self._remove(file, place)
+
+    def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
+        """The channel's past, with what the database knows of it, and what waits here on top."""
+        waiting = self._of_channel(device_id, channel)
+        rows = [each for each in waiting if isinstance(each, Sample)]
+        runs = [each for each in waiting if isinstance(each, Run)]
+        if before:
+            rows.insert(0, before.row)
+            if before.run:
+                runs.insert(0, before.run)
+        if not rows:
+            return None
+        run = max(reversed(runs), key=lambda run: run.started_at, default=None)
+        if run is None or run.ended_at is not None:
+            ends = [run.ended_at if run else None, before.ended_at if before else None]
+            ended_at = max((end for end in ends if end is not None), default=None)
+            return Past(max(rows, key=lambda row: row.ts), ended_at=ended_at)
+        peak_w = max([run.peak_w, *(row.apower_w for row in rows if row.ts > run.started_at)])
+        return Past(max(rows, key=lambda row: row.ts), msgspec.structs.replace(run, peak_w=peak_w))
+
+    def _of_channel(self, device_id: str, channel: str) -> list[Due]:
+        found: list[Due] = []
+        for file in self._files():
+            try:
+                records = list(file.of_channel(device_id, channel))
+            except sqlite3.Error as exc:
+                self._failed(file, exc)
+                continue
+            found += filter(None, (self._decoded(*record) for record in reversed(records)))
+        return found
+
+    @property
+    def last_path(self) -> Path | None:
+        """Where this process keeps how its channels stood; None: it has no file of its own."""
+        return self._path and last_of(self._path)
+
+    def close(self) -> None:
+        """Let another process have the files."""
+        for file in self._files():
+            file.close()
+        self._claims.release()
+        self._own, self._left, self._path = None, [], None
+
+    def _files(self) -> list[SpoolFile]:
+        return [*self._left, self._own] if self._own else list(self._left)
+
+    def _remove(self, file: SpoolFile, place: Place) -> None:
+        try:
+            file.remove(place)
+        except sqlite3.Error as exc:
+            self._failed(file, exc)
+            return
+        if not file.depth:
+            self._forget(file)
+            file.delete()
+
+    def _adopt(self, path: Path) -> None:
+        try:
+            if file := self._opened(path):
+                self._left.append(file)
+        except SpoolError as exc:
+            logger.error("left alone until the next start: %s", exc)
+
+    def _opened(self, path: Path) -> SpoolFile | None:
+        try:
+            return SpoolFile(path, self.database)
+        except (sqlite3.Error, OSError) as exc:
+            if not _is_damage(exc):
+                raise SpoolError(f"{exc}: {path}") from None
+            logger.error("%s is damaged (%s), kept as %s", path, exc, set_aside(path))
+            return None
+
+    def _failed(self, file: SpoolFile | None, exc: Exception) -> None:
+        """A damaged file is set aside, counted in `unreadable`, and the next append begins anew."""
+        if file and _is_damage(exc):
+            self.unreadable += file.depth
+            self._forget(file)
+            logger.error(
+                "%d rows lost: %s is damaged (%s), kept as %s",
+                file.depth,
+                file.path,
+                exc,
+                file.set_aside(),
+            )
+
+    def _forget_empty(self, path: Path) -> None:
+        """A disk that is full has room for a file, but not for what belongs into it."""
+        if self._own:
+            self._own.close()
+            self._own = None
+        delete(path)
+
+    def _forget(self, file: SpoolFile) -> None:
+        if file is self._own:
+            self._own = None
+        else:
+            self._left.remove(file)
+
+    def _decoded(self, kind: str, body: str) -> Due | None:
+        try:
+            return DECODERS[kind].decode(body)
+        except (KeyError, TypeError, msgspec.MsgspecError) as exc:
+            self.unreadable += 1
+            logger.error("lost, a record of the spool that is none: %r: %s", body, exc)
+            return None
+
+
+def _is_damage(exc: Exception) -> bool:
+    return (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGED
