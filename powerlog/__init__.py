@@ -1,23 +1,34 @@
-"""The collector: what Shelly power meters say becomes rows, one per channel and active minute.
+"""The collector: what Shelly power meters report becomes one row per channel and active minute.
 
-Data goes one way, and most of it through these:
+Data flows one way, and up to people again:
 
-    consumers    a device's WebSocket: accept, ask for its status, pass every frame on
-    protocol     text -> Frame with its Readings, or FrameError      (pure: no Django, no clock)
-    sampler      Readings and a time -> Samples and Runs, by numbered rules   (pure, too)
-    writer       Samples and Runs -> batches, off the frame path
-    models       the tables power_logs, runs, day_totals, devices, channels, silences
-    stats        the tables -> the figures of a day
-    admin, views what staff see
+    consumers -> core (protocol -> sampler) -> writer -> database -> models
+    models -> reports -> dashboard, search, admin
 
-What they need stands in a folder for each:
+Each folder says what it holds and what it may import; tests/test_layers.py checks it. The ground
+floor is for all of them: models, localtime (local days), client_address and own_hosts (who calls,
+and which names are ours), log_once and log_budget (limits of the log), steady_thread.
 
-    core         the pure part beside protocol and sampler: frames, channels, runs, days
-    entry        who may connect and speak, and what a connection may cost
-    storage      what waits, what is written and what follows from it: spool, rows, runs, totals;
-                 the registry of devices; the past of a channel, and what is too old
-    lists        search, pages by cursor and export, at any size of table
-    pages        the dashboard: a day, the weeks, all channels, in pictures and words
-    running      health, metrics, several processes on one port, the database away
-    simulation   Shellys that do not exist, for `manage.py simulate` and `demo`
+One noun for each concept, in code, log, pages and documents:
+
+    device          a Shelly; device_id is its `src`
+    channel         a metering component, such as "switch:2"
+    channel key     (device_id, channel)
+    frame           one JSON-RPC message
+    reading         what a frame reports of one channel
+    record          the device's own minutes (`by_minute`)
+    sample          a minute row to be written
+    run             an uninterrupted stretch of activity
+    gap             time without a reading
+    silence         a gap of a device of more than two minutes
+    span            a stretch of time
+    day total       what a channel used on a local day
+    spool           rows on disk while the database is away
+    restore         to read the state of a channel back
+    snapshot        the last known state of a channel
+    session         one connection and the device behind it
+    pending device  a device that waits for staff
+    access token    what a device shows to be accepted
+    apower_w, voltage_v, current_a, energy_total_wh: units are in names
+    ts              Unix seconds, a float; datetimes are aware and in UTC
 """

@@ -1,4 +1,7 @@
-"""What staff see in Django's admin: lists of what was logged, the devices, and which may speak."""
+"""Django's admin: lists of rows, runs and day totals; devices, channels, and who may speak.
+
+May import dashboard, joining, search, devices, database, models and the ground floor.
+"""
 
 from powerlog.admin import terms as terms
 from powerlog.admin.access import AccessAdmin as AccessAdmin

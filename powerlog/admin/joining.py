@@ -26,11 +26,10 @@ from django.utils.translation import ngettext
 from powerlog.admin.join_notes import notes
 from powerlog.admin.lists import local
 from powerlog.dashboard import formatting
-from powerlog.database.sql import WRITER
+from powerlog.database.sql import STATEMENT_LIMIT_S, WRITER
 from powerlog.joining.plan import Part, Plan, Refused, objection_to_old, plan
 from powerlog.joining.steps import Moved, join
 from powerlog.models import Channel, Device
-from powerlog.monitoring.middleware import STATEMENT_LIMIT_S
 
 AT_ONCE = 30_000  # minutes and runs: about four seconds
 PAGE_S = 15.0  # half of what a page may take at most

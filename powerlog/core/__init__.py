@@ -1,2 +1,4 @@
-"""The pure part of the collector beside protocol.py and sampler.py: what they speak of. No
-Django, no clock."""
+"""The rules, pure: text -> Frame -> Sample and Run, and what to ask a device.
+
+May import the standard library and msgspec: nothing of the project, no Django, no clock, no log.
+"""

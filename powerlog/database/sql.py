@@ -9,6 +9,7 @@ from django.db import connections
 
 T = TypeVar("T")
 
+STATEMENT_LIMIT_S = 20  # of a page
 WRITER = "writer"  # the connection of whatever does not serve pages; see collector_site
 Meter = tuple[str, str]  # device_id, channel
 

@@ -1,0 +1,4 @@
+"""Connected devices: sessions, access, pending devices, requests, and their tables.
+
+May import core, database, models and the ground floor.
+"""

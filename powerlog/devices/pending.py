@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from powerlog.client_address import place
 from powerlog.core.device_info import About
@@ -19,9 +19,6 @@ from powerlog.core.frame import Frame
 from powerlog.database.sql import WRITER, moment
 from powerlog.log_once import once
 from powerlog.models import Device
-
-if TYPE_CHECKING:
-    from powerlog.devices.session import Peer
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +29,22 @@ LONGEST_SAYING = 200
 CHANNELS_SHOWN = 8
 
 
+class Caller(Protocol):
+    """The connection of a pending device."""
+
+    address: str
+    device_id: str | None
+
+    async def close(self, code: int) -> None: ...
+
+    def send_away(self) -> None:
+        """Close it: its place is needed."""
+
+
 class Guest:
     """One device that waits, on its connection; says is what staff are to recognise it by."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: Caller) -> None:
         self.peer, self.place = peer, place(peer.address)
         self.about = About()
         self._watts: dict[str, float] = {}
@@ -77,7 +86,7 @@ class WaitingRoom:
     def __len__(self) -> int:
         return len(self._guests)
 
-    def hear(self, peer: "Peer", frame: Frame) -> bool:
+    def hear(self, peer: Caller, frame: Frame) -> bool:
         """False: there is no place left."""
         guest = self._guests.get(frame.device_id)
         if guest is None or guest.peer is not peer:
@@ -99,7 +108,7 @@ class WaitingRoom:
         guests[index].peer.send_away()
         return True
 
-    def leave(self, peer: "Peer") -> None:
+    def leave(self, peer: Caller) -> None:
         guest = self._guests.get(peer.device_id or "")
         if guest and guest.peer is peer:
             del self._guests[guest.peer.device_id or ""]

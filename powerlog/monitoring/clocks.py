@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from django.conf import settings
@@ -19,9 +19,6 @@ from twisted.internet.task import LoopingCall
 
 from powerlog.core.channel_state import Device
 from powerlog.devices.connections import traffic
-
-if TYPE_CHECKING:
-    from powerlog.monitoring.health import Health
 
 logger = logging.getLogger(__name__)
 
@@ -117,12 +114,19 @@ def fault(clocks: Clocks) -> Fault:
     )
 
 
+class Reporter(Protocol):
+    """A process of this collector, and its clocks."""
+
+    pid: int
+    clocks: Clocks
+
+
 class ClockWatch:
     """seen is what was found at the last look, in this process; everybody says how all are."""
 
     def __init__(self) -> None:
         self.seen = Clocks()
-        self.everybody: Callable[[], Sequence[Health]] = list
+        self.everybody: Callable[[], Sequence[Reporter]] = list
         self._told = self._last = ALL_WELL
         self._looks = 0
         self._ahead_s: float | None = None  # of the monotonic clock

@@ -28,10 +28,10 @@ from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.views import defaults
 from psycopg.errors import UndefinedTable
 
+from powerlog.database.sql import STATEMENT_LIMIT_S
 from powerlog.writer.row_writer import SLOW_S, row_writer
 
 RETRY_AFTER_S = 60
-STATEMENT_LIMIT_S = 20
 PAGE_LIMIT_S = 30.0  # longer than any statement; only a database that hangs gets there
 limited: WeakSet[Any] = WeakSet()  # the connections of the driver's that have STATEMENT_LIMIT_S
 

@@ -1,0 +1,4 @@
+"""The server below Django: Daphne, the handshake, frames, limits of connections, processes.
+
+May import devices, Daphne, Autobahn, Twisted and the ground floor.
+"""

@@ -1,1 +1,4 @@
-"""Shellys that do not exist, for `manage.py simulate` and `demo`."""
+"""One simulated Shelly, for `simulate`, `demo`, the benchmarks and the tests.
+
+May import core.
+"""
