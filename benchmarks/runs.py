@@ -44,10 +44,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def ended(at: float, number: int, device_id: str = DEVICE) -> Any:
-    from powerlog.core.run_state import Run
+    from powerlog.core.run_state import RunState
 
     start = at + number
-    return Run(device_id, CHANNEL, start, 430.0, 100.0, 0.1, ended_at=start + 0.5, end="stopped")
+    return RunState(
+        device_id, CHANNEL, start, 430.0, 100.0, 0.1, ended_at=start + 0.5, end="stopped"
+    )
 
 
 def batches(day: datetime) -> list[float]:
@@ -84,7 +86,7 @@ def measure(asked: Namespace) -> None:
     with place() as (postgres, folder):
         url = new_database(postgres, "runs")
         set_up(url, folder)
-        from powerlog.core.run_state import Run
+        from powerlog.core.run_state import RunState
         from powerlog.database.restore import recall
         from powerlog.database.store import store
 
@@ -96,7 +98,7 @@ def measure(asked: Namespace) -> None:
             connection.execute(YEAR_OF_ROWS, [year, "year", CHANNEL, YEAR_MIN])
             connection.execute("VACUUM ANALYZE")
         lines.append(("batch, crowded day", batches(DAY)))
-        store([Run("year", CHANNEL, year.timestamp(), 430.0, 100.0)])
+        store([RunState("year", CHANNEL, year.timestamp(), 430.0, 100.0)])
         for name, device_id in (("many runs", DEVICE), ("an open run of a year", "year")):
             meters = [(device_id, CHANNEL)]
             took = [timed(lambda meters=meters: recall(meters)) for _ in range(5)]

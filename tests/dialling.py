@@ -10,7 +10,7 @@ from channels.testing import WebsocketCommunicator
 from collector_site.asgi import application
 from powerlog.consumers import ShellyConsumer
 from powerlog.core.protocol import BOOTSTRAP
-from powerlog.core.sampler import Due, Past, Sample
+from powerlog.core.sampler import Due, Sample, Snapshot
 from powerlog.devices.connections import traffic
 from powerlog.writer.row_writer import row_writer
 
@@ -27,7 +27,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     def submit(due: list[Due], address: str) -> None:
         handed.extend(each for each in due if isinstance(each, Sample))
 
-    async def nothing_known(*question: Any) -> list[Past]:
+    async def nothing_known(*question: Any) -> list[Snapshot]:
         return []
 
     # In the middle of a minute, whatever the time is.

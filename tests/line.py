@@ -3,8 +3,8 @@
 from typing import Any
 
 from powerlog.core.frame import Frame, Reading
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Rules, Sample, Sampler
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Rules, Sample, Sampler, Snapshot
 
 from .frames import PUMP, T0
 
@@ -18,10 +18,10 @@ class Line:
     Times are seconds since T0, a full minute.
     """
 
-    def __init__(self, past: Past | None = None, **rules: Any) -> None:
+    def __init__(self, past: Snapshot | None = None, **rules: Any) -> None:
         self.sampler = Sampler(Rules(**({"channels": RULES.channels} | rules)))
         self.rows: list[Sample] = []
-        self.told: list[Run] = []
+        self.told: list[RunState] = []
         if past:
             self.sampler.restore(past)
 
@@ -49,7 +49,7 @@ class Line:
         return [row.source for row in self.rows]
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunState]:
         """Every run as it was told last, in the order of their starts."""
         latest = {run.started_at: run for run in self.told}
         return [latest[start] for start in sorted(latest)]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from benchmarks.accuracy.playback import ALL, Played
 from benchmarks.accuracy.scoring import NEAR_S, NEAR_W, NEAR_WH
 from powerlog.core.protocol import parse
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample, Sampler
 
 from .chaos import Span
@@ -170,7 +170,7 @@ class _Channel:
         ]
         return row.apower_w in said
 
-    def judge_runs(self, should: list[Run], found: list[Run]) -> None:
+    def judge_runs(self, should: list[RunState], found: list[RunState]) -> None:
         """Every turn is told, and none that was none; and so is the energy of all runs."""
         starts, ends = sorted(run.started_at for run in found), _ends(found)
         true_starts, true_ends = [run.started_at for run in should], _ends(should)
@@ -226,7 +226,7 @@ class _Channel:
         )
 
 
-def _ends(runs: Sequence[Run]) -> list[float]:
+def _ends(runs: Sequence[RunState]) -> list[float]:
     return [run.ended_at for run in runs if run.ended_at is not None]
 
 

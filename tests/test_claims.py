@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from collector_site.database_url import databases
-from powerlog.core.sampler import Due, Past
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.database import sqlite_files
 from powerlog.database.sqlite_files import fingerprint
 from powerlog.writer.channel_snapshots import LastKnown
@@ -137,7 +137,7 @@ def test_how_channels_stood_is_not_told_to_another_database(collectors: Any) -> 
     test.close()
     again = collectors(PRODUCTION)
     with closing(LastKnown(lambda: again.last_path, PRODUCTION)) as last:
-        assert last.past(*METER) == Past(sample(0))
+        assert last.past(*METER) == Snapshot(sample(0))
 
 
 def test_all_files_are_for_their_owner_only(collectors: Any, folder: Path) -> None:
@@ -240,4 +240,4 @@ def test_how_channels_stood_is_there_again_as_well(collectors: Any, folder: Path
         last.hear([sample(5, device_id="another")])
         assert last.note()
     with closing(LastKnown(lambda: spool.last_path, PRODUCTION)) as again:
-        assert again.past(*METER) == Past(sample(0))
+        assert again.past(*METER) == Snapshot(sample(0))

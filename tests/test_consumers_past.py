@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Sample, Snapshot
 from powerlog.writer.row_writer import row_writer
 
 from .dialling import Dial, send
@@ -36,10 +36,10 @@ async def test_rule_8_the_first_frame_waits_for_the_past_and_later_ones_for_it(
     row = Sample(now - 180, PUMP, "switch:2", 400.0, 228.0, 2.2, 90.0, "measured")
     asked: list[Any] = []
 
-    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
+    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Snapshot]:
         asked.append((device_id, channels))
         await answers.wait()
-        return [Past(row, Run(PUMP, "switch:2", now - 200.0, 400.0))]
+        return [Snapshot(row, RunState(PUMP, "switch:2", now - 200.0, 400.0))]
 
     monkeypatch.setattr(row_writer, "past", past)
     socket = await dial()
@@ -60,7 +60,7 @@ async def test_rule_8_the_first_frame_waits_for_the_past_and_later_ones_for_it(
 async def test_a_frame_that_waits_for_the_past_when_its_socket_ends_counts_all_the_same(
     dial: Dial, rows: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def past(*question: Any) -> list[Past]:
+    async def past(*question: Any) -> list[Snapshot]:
         await asyncio.sleep(60)
         return []
 
@@ -78,7 +78,7 @@ async def test_a_run_goes_on_when_the_process_ends_while_a_frame_waits_for_the_p
 ) -> None:
     asked: list[Any] = []
 
-    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
+    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Snapshot]:
         asked.append(otherwise)
         await asyncio.sleep(60)
         return []
@@ -87,9 +87,9 @@ async def test_a_run_goes_on_when_the_process_ends_while_a_frame_waits_for_the_p
     socket = await dial()
     await send(socket, delta(T0 + 1, switch_2=meter(430.0, 101.0)))
     row = Sample(T0 - 60, PUMP, "switch:2", 430.0, 228.0, 2.2, 90.0, "measured")
-    run = Run(PUMP, "switch:2", T0 - 200.0, 430.0, 90.0)
-    told = asked[0]([Past(row, run)])
-    assert [(each.started_at, each.energy_wh) for each in told if isinstance(each, Run)] == [
+    run = RunState(PUMP, "switch:2", T0 - 200.0, 430.0, 90.0)
+    told = asked[0]([Snapshot(row, run)])
+    assert [(each.started_at, each.energy_wh) for each in told if isinstance(each, RunState)] == [
         (run.started_at, 11.0)
     ]
     socket.future.cancel()

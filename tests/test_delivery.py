@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Sample
 from powerlog.database.restore import recall
 from powerlog.database.sql import WRITER
 from powerlog.database.store import prove, store
 from powerlog.models import PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 from powerlog.writer.row_writer import RowWriter
 from powerlog.writer.spool import Spool
 
@@ -35,10 +35,12 @@ def minute(number: int, device_id: str = GOOD) -> Sample:
     return Sample(ts, device_id, "switch:2", 430.0, 229.0, 2.4, 100.0, "measured")
 
 
-def run(number: int, device_id: str = GOOD) -> Run:
+def run(number: int, device_id: str = GOOD) -> RunState:
     """A run of ten seconds in that minute."""
     started_at = minute(number).ts + 5.0
-    return Run(device_id, "switch:2", started_at, 430.0, ended_at=started_at + 10, end="stopped")
+    return RunState(
+        device_id, "switch:2", started_at, 430.0, ended_at=started_at + 10, end="stopped"
+    )
 
 
 def vendor() -> str:

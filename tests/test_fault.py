@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due
 from powerlog.database.store import fault
 from powerlog.writer.row_writer import RowWriter
@@ -17,17 +17,17 @@ from .line import SWITCH
     ("due", "why"),
     [
         (sample(0), None),
-        (Run(PUMP, SWITCH, T0, 430.0), None),
+        (RunState(PUMP, SWITCH, T0, 430.0), None),
         (sample(0, device_id=""), "device id"),
         (sample(0, device_id="a\0b"), "device id"),
         (sample(0, device_id="x" * 101), "device id"),
         (msgspec.structs.replace(sample(0), channel="x" * 21), "channel"),
         (sample(0, apower_w=float("nan")), "not a number"),
         (sample(0, apower_w=float("inf")), "not a number"),
-        (Run(PUMP, SWITCH, T0, 430.0, claim_ws=float("nan")), "not a number"),
+        (RunState(PUMP, SWITCH, T0, 430.0, claim_ws=float("nan")), "not a number"),
         (msgspec.structs.replace(sample(0), ts=10**12), "time"),
         (msgspec.structs.replace(sample(0), ts=-1), "time"),
-        (Run(PUMP, SWITCH, T0, 430.0, ended_at=1e12), "time"),
+        (RunState(PUMP, SWITCH, T0, 430.0, ended_at=1e12), "time"),
     ],
 )
 def test_what_no_table_can_hold_has_a_reason(due: Due, why: str | None) -> None:

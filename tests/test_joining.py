@@ -5,12 +5,12 @@ from datetime import date
 import msgspec
 import pytest
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due
 from powerlog.database.store import store
 from powerlog.joining import history
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 
 from .test_totals import HOUR, lived
 from .two_devices import (
@@ -44,7 +44,7 @@ pytestmark = [
 def a_life(seed: int) -> tuple[list[Due], float]:
     """A day of a device, and a moment about the middle of it at which nothing runs."""
     due = lived(seed, "Europe/Berlin")
-    ended = {(each.channel, each.started_at): each for each in due if isinstance(each, Run)}
+    ended = {(each.channel, each.started_at): each for each in due if isinstance(each, RunState)}
     runs = [(each.started_at, (each.ended_at or each.started_at) + 60) for each in ended.values()]
     middle = sorted(map(moment_of, due))[len(due) // 2]
     cuts = sorted([middle, *(end for _, end in runs if end > middle)])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.writer.channel_snapshots import KEPT_S, LastKnown
 
 from .doubles import sample
@@ -16,7 +16,7 @@ from .faults import filled, small_disk
 from .frames import PUMP, T0
 
 METER = (PUMP, "switch:2")
-OPEN = Run(*METER, T0 + 5.0, 430.0, 100.0)
+OPEN = RunState(*METER, T0 + 5.0, 430.0, 100.0)
 
 
 def opened(path: Path) -> LastKnown:
@@ -34,36 +34,38 @@ def last(tmp_path: Path) -> Iterator[LastKnown]:
         yield last
 
 
-def ended(run: Run, at: float) -> Run:
-    return Run(run.device_id, run.channel, run.started_at, run.peak_w, ended_at=at, end="stopped")
+def ended(run: RunState, at: float) -> RunState:
+    return RunState(
+        run.device_id, run.channel, run.started_at, run.peak_w, ended_at=at, end="stopped"
+    )
 
 
 def test_of_each_channel_the_last_row_and_run_count(last: LastKnown) -> None:
     assert last.past(*METER) is None
     noted(last, [sample(0), OPEN, sample(7, device_id="another")])
     noted(last, [sample(1)])
-    assert last.past(*METER) == Past(sample(1), OPEN)
-    assert last.past("another", "switch:2") == Past(sample(7, device_id="another"))
+    assert last.past(*METER) == Snapshot(sample(1), OPEN)
+    assert last.past("another", "switch:2") == Snapshot(sample(7, device_id="another"))
 
 
 def test_of_a_run_that_has_ended_its_end_is_known(last: LastKnown) -> None:
     noted(last, [sample(0), OPEN])
     noted(last, [ended(OPEN, T0 + 30.0)])
-    assert last.past(*METER) == Past(sample(0), ended_at=T0 + 30.0)
+    assert last.past(*METER) == Snapshot(sample(0), ended_at=T0 + 30.0)
 
 
 def test_a_process_that_was_killed_leaves_it_to_the_next(last: LastKnown, tmp_path: Path) -> None:
     noted(last, [sample(0), OPEN])
     with closing(opened(tmp_path / "last-1.sqlite3")) as again:
-        assert again.past(*METER) == Past(sample(0), OPEN)
+        assert again.past(*METER) == Snapshot(sample(0), OPEN)
 
 
 def test_the_newest_of_all_processes_counts(last: LastKnown, tmp_path: Path) -> None:
     with closing(opened(tmp_path / "last-2.sqlite3")) as other:
         noted(other, [sample(0), OPEN])
-        noted(last, [sample(3), Run(*METER, T0 + 180.0, 430.0)])
+        noted(last, [sample(3), RunState(*METER, T0 + 180.0, 430.0)])
         for each in (last, other):
-            assert each.past(*METER) == Past(sample(3), Run(*METER, T0 + 180.0, 430.0))
+            assert each.past(*METER) == Snapshot(sample(3), RunState(*METER, T0 + 180.0, 430.0))
 
 
 @pytest.mark.parametrize("names", [("last-1", "last-2"), ("last-2", "last-1")])
@@ -75,7 +77,7 @@ def test_of_a_run_that_several_processes_told_the_newest_version_counts(
         with closing(opened(tmp_path / f"{name}.sqlite3")) as last:
             noted(last, due)
     with closing(opened(tmp_path / "last-3.sqlite3")) as last:
-        assert last.past(*METER) == Past(sample(0), ended_at=T0 + 90.0)
+        assert last.past(*METER) == Snapshot(sample(0), ended_at=T0 + 90.0)
 
 
 def test_what_is_older_than_any_gap_that_is_filled_is_forgotten(
@@ -100,13 +102,13 @@ def test_a_disk_that_does_not_take_it_is_said_once_and_tried_again(
     with closing(opened(tmp_path / "missing" / "last-1.sqlite3")) as last:
         for _ in range(2):
             assert not noted(last, [sample(0)])
-            assert last.past(*METER) == Past(sample(0)), "this process knows it all the same"
+            assert last.past(*METER) == Snapshot(sample(0)), "this process knows it all the same"
         assert caplog.text.count("cannot be used") == 1
         (tmp_path / "missing").unlink()
         (tmp_path / "missing").mkdir()
         assert noted(last, [sample(0)])
     with closing(opened(tmp_path / "missing" / "last-1.sqlite3")) as again:
-        assert again.past(*METER) == Past(sample(0))
+        assert again.past(*METER) == Snapshot(sample(0))
 
 
 def test_what_is_known_can_be_read_while_the_disk_takes_nothing(tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_what_is_known_can_be_read_while_the_disk_takes_nothing(tmp_path: Path) 
         with suppress(OSError), (folder / "more").open("wb", buffering=0) as more:
             while True:
                 more.write(bytes(4096))
-        assert last.past(*METER) == Past(sample(0), OPEN)
+        assert last.past(*METER) == Snapshot(sample(0), OPEN)
 
 
 def test_what_cannot_be_read_is_nothing(last: LastKnown, tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_the_file_is_bounded_and_who_was_told_of_the_longest_ago_goes(
     with closing(sqlite3.connect(tmp_path / "last-1.sqlite3")) as connection:
         (records,) = connection.execute("SELECT count(*) FROM last").fetchone()
     assert records <= 101
-    assert last.past(*METER) == Past(sample(299))
+    assert last.past(*METER) == Snapshot(sample(299))
     assert last.past("invented-299", "switch:2")
     assert last.past("invented-0", "switch:2") is None
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "writer": {"core", "database"},
     "devices": {"core", "database"},
     "reports": {"core", "database"},
-    "search": {"database"},
+    "search": {"core", "database"},
     "joining": {"core", "database", "devices", "reports"},
     "dashboard": {"core", "reports", "search"},
     "admin": {"dashboard", "database", "devices", "joining", "search"},

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from django.db import connection
 
-from powerlog.core.run_state import STARTS_A_MINUTE, Run
-from powerlog.core.sampler import Due, Past
+from powerlog.core.run_state import STARTS_A_MINUTE, RunState
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.database.day_totals import Spell, account_runs
 from powerlog.database.implausible_runs import find, repair
 from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.restore import recall
 from powerlog.database.store import store
 from powerlog.models import DayTotal
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 from powerlog.writer.channel_snapshots import LastKnown
 from powerlog.writer.row_writer import RowWriter
 from powerlog.writer.spool import Spool
@@ -48,7 +48,7 @@ def total() -> int:
     return kept
 
 
-def interrupted() -> tuple[list[Due], Run]:
+def interrupted() -> tuple[list[Due], RunState]:
     """What a connection has told when it ends, while a run goes on that stands for many starts."""
     line = Line()
     chatter(line, 0, 19.9)
@@ -58,7 +58,7 @@ def interrupted() -> tuple[list[Due], Run]:
     return [*line.rows, *line.told, left], left
 
 
-def ended(past: Past) -> list[Run]:
+def ended(past: Snapshot) -> list[RunState]:
     """What the next connection tells: the run goes on for a while."""
     line = Line(past)
     line.says(25, apower_w=430.0)

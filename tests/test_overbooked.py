@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from psycopg.errors import DeadlockDetected
 
 from powerlog.core.energy_bounds import most_wh
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample
 from powerlog.database import implausible_runs
 from powerlog.database.day_totals import account_runs
 from powerlog.database.implausible_runs import Overbooked, find, repair
 from powerlog.database.store import WRITER, store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 
 from .doubles import sample
 from .test_totals import HOUR, MIDNIGHT, run, totals
@@ -54,7 +54,7 @@ def runs() -> list[tuple[Any, ...]]:
     return list(RunRow.objects.order_by("started_at").values_list(*columns))
 
 
-def as_if_right(due: Iterable[Run | Sample]) -> tuple[Any, Any]:
+def as_if_right(due: Iterable[RunState | Sample]) -> tuple[Any, Any]:
     """Runs and day totals of this past, which takes the place of what is in the database."""
     for model in (RunRow, PowerLog, DayTotal):
         model.objects.all().delete()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from powerlog.core.sampler import MAX_CHANNELS, Past
+from powerlog.core.sampler import MAX_CHANNELS, Snapshot
 from powerlog.database.rebuild import rebuild
 from powerlog.database.restore import recall
 from powerlog.database.store import store
@@ -36,7 +36,7 @@ def crowded() -> None:
 def test_a_restore_does_not_read_the_runs_that_are_over(before: float | None) -> None:
     later = run(T0 + 6000.0)
     store([later, sample(100), sample(100, device_id=OTHER), run(T0 + 6000.0, device_id=OTHER)])
-    found: list[Past] = []
+    found: list[Snapshot] = []
     asked = [(PUMP, SWITCH), (OTHER, SWITCH), ("unknown", SWITCH)]
     assert steps(lambda: found.extend(recall(asked, before))) < FEW_STEPS
     assert {past.run.device_id: past.run for past in found if past.run} == {
@@ -53,7 +53,7 @@ def test_a_restore_reads_one_day_of_the_rows_of_a_long_run() -> None:
     PowerLog.objects.filter(**in_its_middle).update(apower_w=500.0)
     DayTotal.objects.filter(day=in_its_middle["timestamp"].date()).update(peak_w=500.0)
     store([run(T0)])
-    found: list[Past] = []
+    found: list[Snapshot] = []
     assert steps(lambda: found.extend(recall([(PUMP, SWITCH)]))) < A_DAY
     assert found[0].run == run(T0, peak_w=500.0)
 
@@ -62,7 +62,7 @@ def test_a_restore_reads_no_rows_from_before_the_run_was_written_last() -> None:
     fill(ROWS, MANY, datetime.fromtimestamp(T0, UTC), 60, PUMP)
     left = run(T0, heard_at=T0 + 60.0 * MANY, booked_wh=1.0, peak_w=512.0)
     store([left])
-    found: list[Past] = []
+    found: list[Snapshot] = []
     assert steps(lambda: found.extend(recall([(PUMP, SWITCH)]))) < FEW_STEPS
     assert found[0].run == left
 
@@ -71,7 +71,7 @@ def test_a_restore_finds_the_peak_of_the_minutes_since_the_run_was_written() -> 
     left = run(T0, heard_at=T0 + 630.0, booked_wh=1.0)
     store([sample(1), left, sample(12, apower_w=600.0), sample(13)])
     (past,) = recall([(PUMP, SWITCH)])
-    assert past == Past(sample(13), msgspec.structs.replace(left, peak_w=600.0))
+    assert past == Snapshot(sample(13), msgspec.structs.replace(left, peak_w=600.0))
 
 
 def test_a_restore_brings_no_more_open_runs_than_a_connection_has_channels() -> None:

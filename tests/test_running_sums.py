@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from powerlog.core.days import Calendar
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due
 from powerlog.database.day_totals import Spell, account_runs
 from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 
 from .doubles import sample
 from .frames import PUMP, T0
@@ -41,11 +41,11 @@ SECONDS = st.sampled_from([0.0, 0.02, 0.123456, 59.5, 600.0, HOUR, 9 * HOUR, 20 
 class Life(NamedTuple):
     """Runs as they are reported, in the order of what happens."""
 
-    runs: list[Run]
+    runs: list[RunState]
     zone: str
 
 
-def reported(run: Run, end: float, watts: float, zone: str, ends: bool) -> Iterator[Run]:
+def reported(run: RunState, end: float, watts: float, zone: str, ends: bool) -> Iterator[RunState]:
     """A run as a sampler reports it, from its start to the last word of its counter."""
     copy, start = msgspec.structs.replace, run.started_at
     yield copy(run, starts=1)
@@ -71,13 +71,15 @@ def reported(run: Run, end: float, watts: float, zone: str, ends: bool) -> Itera
 def lives(draw: st.DrawFn) -> Life:
     """Runs of two channels, one after the other on each."""
     morning = draw(st.sampled_from(MORNINGS))
-    runs: list[Run] = []
+    runs: list[RunState] = []
     for channel in draw(st.sampled_from([[SWITCH], [SWITCH, "em:0:a"]])):
         at, number = morning.timestamp(), draw(st.integers(1, 4))
         for each in range(number):
             at += draw(SECONDS) + 1e-6
             end, watts = at + draw(SECONDS), draw(st.sampled_from([6.0, 333.3, 2_000.0]))
-            run = Run(PUMP, channel, at, watts, 100.0, starts=draw(st.sampled_from([1, 1, 40])))
+            run = RunState(
+                PUMP, channel, at, watts, 100.0, starts=draw(st.sampled_from([1, 1, 40]))
+            )
             ends = each < number - 1 or draw(st.booleans())
             runs += reported(run, end, watts, morning.tzinfo.key, ends)
             at = end
@@ -178,12 +180,12 @@ def test_what_is_reported_in_any_order_is_what_the_table_gives(
         assert_right(peaks=False)
 
 
-def run(start_s: float, end_s: float | None, **changes: Any) -> Run:
+def run(start_s: float, end_s: float | None, **changes: Any) -> RunState:
     """Seconds since a morning."""
     at = MORNINGS[-1].timestamp()
     values = {"peak_w": 430.0, "counter_wh": 100.0, "booked_wh": 1.0} | changes
     ended_at, end = (None, "") if end_s is None else (at + end_s, "stopped")
-    return Run(PUMP, SWITCH, at + start_s, ended_at=ended_at, end=end, **values)
+    return RunState(PUMP, SWITCH, at + start_s, ended_at=ended_at, end=end, **values)
 
 
 def at_once(*writers: Callable[[int], None], rounds: int = 30) -> None:
@@ -256,7 +258,7 @@ def test_energy_grows_evenly_between_the_midnights_that_are_known() -> None:
     """Those of another time zone, after TIME_ZONE was changed."""
     start = MORNINGS[-1].timestamp() + 3 * HOUR  # noon
     known = ((start + 10 * HOUR, 100.0), (start + 34 * HOUR, 100.0))
-    ended = Run(
+    ended = RunState(
         PUMP, SWITCH, start, 430.0, 100.0, 900.0, 0.0, start + 44 * HOUR, "stopped", None, known
     )
     store([ended])

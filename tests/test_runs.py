@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.run_state import Ledger, Run
+from powerlog.core.run_state import Ledger, RunState
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line
@@ -176,7 +176,7 @@ def test_the_open_run_is_told_again_when_the_counter_first_speaks_of_it() -> Non
 
 
 def test_a_moment_is_a_run_with_its_power_as_mean() -> None:
-    assert Run(PUMP, SWITCH, T0, 430.0, ended_at=T0, end="lost contact").mean_w == 430.0
+    assert RunState(PUMP, SWITCH, T0, 430.0, ended_at=T0, end="lost contact").mean_w == 430.0
 
 
 rises = st.lists(st.tuples(st.floats(0, 50), st.integers(0, 3)), max_size=20)
@@ -194,7 +194,7 @@ def test_what_the_counter_rose_by_while_active_is_what_the_runs_have(
             for run in ledger.stop(at, "stopped"):
                 runs[run.started_at] = run
         if ledger.open is None:
-            run = ledger.start(Run(PUMP, SWITCH, at, 100.0, total))
+            run = ledger.start(RunState(PUMP, SWITCH, at, 100.0, total))
             runs[run.started_at] = run
         ledger.use(100.0, 5.0)
         at += 5.0

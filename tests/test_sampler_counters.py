@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Sample, Snapshot
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line
@@ -110,13 +110,13 @@ def test_rule_11_a_delta_without_the_returned_part_keeps_what_was_returned() -> 
     assert energy_wh(line) == pytest.approx(7.2, abs=0.2)
 
 
-def left(returned_wh: float) -> Past:
+def left(returned_wh: float) -> Snapshot:
     """A pump that was running when the connection ended, on a channel that also feeds in."""
     line = Line()
     total = 250.0 + returned_wh
     line.says(0, full=True, apower_w=PUMP_W, energy_total_wh=total, returned_wh=returned_wh)
     line.says(60, apower_w=PUMP_W, energy_total_wh=total + 7.2)
-    return Past(line.rows[-1], line.sampler.leave()[0])
+    return Snapshot(line.rows[-1], line.sampler.leave()[0])
 
 
 @pytest.mark.parametrize("returned_wh", [30.0, 81_000.0])
@@ -188,12 +188,13 @@ def test_rule_11_a_sum_whose_export_is_never_reported_keeps_to_its_power() -> No
 # After a restart (rule 8)
 
 
-def killed(counter_wh: float, minutes: float) -> Past:
+def killed(counter_wh: float, minutes: float) -> Snapshot:
     """The last row of a collector that died after so many minutes of a run."""
     started = T0 - 60 * minutes
     values = (PUMP_W, 228.0, 2.4, counter_wh)
-    return Past(
-        Sample(T0, PUMP, SWITCH, *values, "measured"), Run(PUMP, SWITCH, started, PUMP_W, 100.0)
+    return Snapshot(
+        Sample(T0, PUMP, SWITCH, *values, "measured"),
+        RunState(PUMP, SWITCH, started, PUMP_W, 100.0),
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from powerlog.core.frame import MinuteRecord
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Sample, Snapshot
 
 from .frames import PUMP, T0
 from .line import SWITCH, Line
@@ -174,12 +174,12 @@ def test_rule_7_the_devices_minutes_come_before_the_proof() -> None:
 # Rule 8: reconnects and restarts
 
 
-def past(run: Run | None, minute: int = 0) -> Past:
+def past(run: RunState | None, minute: int = 0) -> Snapshot:
     values = (430.0, 228.0, 2.4, 100.0)
-    return Past(Sample(T0 + 60 * minute, PUMP, SWITCH, *values, "measured"), run)
+    return Snapshot(Sample(T0 + 60 * minute, PUMP, SWITCH, *values, "measured"), run)
 
 
-RUNNING = Run(PUMP, SWITCH, T0 - 600.0, 445.0, 40.0, 1.5)
+RUNNING = RunState(PUMP, SWITCH, T0 - 600.0, 445.0, 40.0, 1.5)
 
 
 def test_rule_8_a_restart_in_the_middle_of_a_run_leaves_no_hole() -> None:
@@ -202,7 +202,7 @@ def test_rule_8_a_run_that_was_left_orderly_goes_on_to_the_second_and_the_watt_h
     before.says(30, apower_w=720.0)
     (left,) = before.sampler.leave()
     assert (left.energy_wh, left.counter_wh, left.heard_at) == (3.0, 103.0, T0 + 30)
-    after = Line(Past(before.rows[-1], left))
+    after = Line(Snapshot(before.rows[-1], left))
     after.says(90, full=True, apower_w=360.0, energy_total_wh=115.5)
     after.says(120, apower_w=0.0, energy_total_wh=118.5)
     assert after.spans == [(0, 120, "stopped")]
@@ -213,7 +213,7 @@ def test_rule_8_what_was_left_orderly_and_never_seen_again_ended_when_it_was_las
     before = Line()
     before.says(0, apower_w=360.0, energy_total_wh=100.0)
     before.says(45.5, current_a=1.6)
-    after = Line(Past(before.rows[-1], before.sampler.leave()[0]))
+    after = Line(Snapshot(before.rows[-1], before.sampler.leave()[0]))
     after.says(86_400, full=True, apower_w=0.0, energy_total_wh=100.5)
     assert after.spans == [(0, 45.5, "lost contact")]
     assert after.runs[0].energy_wh == pytest.approx(4.55)
@@ -223,7 +223,7 @@ def test_rule_8_a_pump_that_stopped_while_nobody_listened_is_not_charged_for_it(
     before = Line()
     before.says(0, apower_w=360.0, energy_total_wh=100.0)
     before.says(30, apower_w=360.0)
-    after = Line(Past(before.rows[-1], before.sampler.leave()[0]))
+    after = Line(Snapshot(before.rows[-1], before.sampler.leave()[0]))
     # It had drawn a little less than its power says: 2.9 Wh instead of 3.
     after.says(150, full=True, apower_w=0.0, energy_total_wh=102.9)
     assert after.runs[0].energy_wh == pytest.approx(3.0)
@@ -251,7 +251,7 @@ def test_rule_8_a_channel_without_an_open_run_was_off() -> None:
 
 def test_rule_8_a_run_that_has_ended_is_not_counted_again_by_the_record() -> None:
     row = Sample(T0, PUMP, SWITCH, 430.0, 228.0, 2.4, 100.0, "measured")
-    line = Line(Past(row, ended_at=T0 + 74.0))
+    line = Line(Snapshot(row, ended_at=T0 + 74.0))
     line.says(
         200, full=True, apower_w=0.0, energy_total_wh=103.3, record=record(3, 0, 1672.0, 1672.0)
     )
@@ -260,7 +260,7 @@ def test_rule_8_a_run_that_has_ended_is_not_counted_again_by_the_record() -> Non
 
 def test_rule_8_but_what_ran_after_it_is() -> None:
     row = Sample(T0, PUMP, SWITCH, 430.0, 228.0, 2.4, 100.0, "measured")
-    line = Line(Past(row, ended_at=T0 + 50.0))
+    line = Line(Snapshot(row, ended_at=T0 + 50.0))
     line.says(200, full=True, apower_w=0.0, energy_total_wh=110.0, record=record(3, 0, 7000, 1672))
     assert line.spans == [(60, 120, "stopped")]
 
@@ -272,7 +272,7 @@ def test_rule_8_a_long_absence_ends_the_run_at_its_last_row() -> None:
 
 
 def test_rule_8_a_run_never_ends_before_it_began() -> None:
-    began_late = Run(PUMP, SWITCH, T0 + 40.0, 445.0, 100.0)
+    began_late = RunState(PUMP, SWITCH, T0 + 40.0, 445.0, 100.0)
     line = Line(past(began_late))
     line.says(86_400, full=True, apower_w=0.0, energy_total_wh=105.0)
     assert line.spans == [(40, 40, "lost contact")]

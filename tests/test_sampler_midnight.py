@@ -2,8 +2,8 @@
 
 import pytest
 
-from powerlog.core.channel_state import Own, Past
-from powerlog.core.run_state import Run
+from powerlog.core.channel_state import Own, Snapshot
+from powerlog.core.run_state import RunState
 
 from .frames import PUMP
 from .line import SWITCH, Line
@@ -16,7 +16,7 @@ def pump(line: Line, at_s: float, watts: float = 360.0, total: float | None = No
     line.says(MIDNIGHT + at_s, apower_w=watts, energy_total_wh=total)
 
 
-def parts(run: Run) -> list[tuple[float, float]]:
+def parts(run: RunState) -> list[tuple[float, float]]:
     """Seconds from our midnight, and Wh, of each midnight of the run."""
     return [(at - 1_750_000_020 - MIDNIGHT, round(wh, 3)) for at, wh in run.midnights]
 
@@ -90,7 +90,7 @@ def test_rule_8_a_run_that_goes_on_keeps_its_midnights(line: Line) -> None:
     pump(line, -30, total=1000.0)
     pump(line, 30, total=1007.0)
     (left,) = line.sampler.leave()
-    later = Line(Past(line.rows[-1], left), time_zone="Europe/Berlin")
+    later = Line(Snapshot(line.rows[-1], left), time_zone="Europe/Berlin")
     pump(later, 90, watts=0.0, total=1013.0)
     assert parts(later.runs[0]) == [(0.0, 3.5)]
 

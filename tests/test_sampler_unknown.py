@@ -5,8 +5,8 @@ import pytest
 from powerlog.core import protocol
 from powerlog.core.channel_state import Own
 from powerlog.core.frame import Frame, MinuteRecord, Reading
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Rules, Sample, Sampler
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Rules, Sample, Sampler, Snapshot
 
 from .frames import PUMP, T0, delta, full
 from .line import SWITCH, Line
@@ -114,10 +114,10 @@ def test_rule_12_a_full_status_without_any_meter_ends_all_runs() -> None:
     assert line.spans == [(0, 0, "lost contact")]
 
 
-def run_of(channel: str) -> Past:
+def run_of(channel: str) -> Snapshot:
     values = (430.0, 228.0, 2.4, 100.0)
     row = Sample(T0 - 60, PUMP, channel, *values, "measured")
-    return Past(row, Run(PUMP, channel, T0 - 600.0, 430.0, 40.0, 1.5, heard_at=T0 - 40.0))
+    return Snapshot(row, RunState(PUMP, channel, T0 - 600.0, 430.0, 40.0, 1.5, heard_at=T0 - 40.0))
 
 
 def test_rule_12_a_channel_that_did_not_come_back_ends_its_run_where_it_was_left() -> None:

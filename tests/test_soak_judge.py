@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from benchmarks.accuracy.playback import Played
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.simulation.curves import BLOCK_S, Cycle
 from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 
@@ -101,7 +101,7 @@ def cut_in_two(played: Played) -> None:
     """As if the collector had not known, when it was back, that a run was open."""
     (start, run), *_ = played.runs[CHANNEL].items()
     first = msgspec.structs.replace(run, ended_at=KILLED - 1, end="lost contact")
-    second = Run(run.device_id, CHANNEL, BACK + 1.5, run.peak_w, ended_at=run.ended_at)
+    second = RunState(run.device_id, CHANNEL, BACK + 1.5, run.peak_w, ended_at=run.ended_at)
     played.runs[CHANNEL] |= {start: first, second.started_at: second}
 
 

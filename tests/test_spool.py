@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.writer.fair_queue import Lot
 from powerlog.writer.spool import Spool, SpoolError
 from powerlog.writer.spool_file import SpoolFile
@@ -28,8 +28,8 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
         yield spool
 
 
-def run(start: float, **values: object) -> Run:
-    return Run(PUMP, "switch:2", T0 + start, 430.0, 100.0, **values)  # type: ignore[arg-type]
+def run(start: float, **values: object) -> RunState:
+    return RunState(PUMP, "switch:2", T0 + start, 430.0, 100.0, **values)  # type: ignore[arg-type]
 
 
 def of(due: list[Due]) -> list[Lot]:
@@ -202,12 +202,12 @@ def test_a_spool_that_could_not_be_opened_tries_again(tmp_path: Path) -> None:
         assert emptied(spool) == [sample(0)]
 
 
-def past(spool: Spool, before: Past | None = None) -> Past | None:
+def past(spool: Spool, before: Snapshot | None = None) -> Snapshot | None:
     return spool.past(PUMP, "switch:2", before)
 
 
 def test_rule_8_the_past_is_what_waits_on_top_of_what_the_database_knows(spool: Spool) -> None:
-    known = Past(sample(0), run(1))
+    known = Snapshot(sample(0), run(1))
     assert past(spool) is None
     assert past(spool, known) == known
     spool.append(of([sample(1, 450.0), sample(1, device_id="another")]))
@@ -220,9 +220,9 @@ def test_rule_8_the_past_is_what_waits_on_top_of_what_the_database_knows(spool: 
 
 def test_rule_8_the_run_that_was_told_last_counts(spool: Spool) -> None:
     spool.append(of([sample(0), run(1), run(1, ended_at=T0 + 30, end="stopped")]))
-    assert past(spool, Past(sample(-1), run(1))) == Past(sample(0), ended_at=T0 + 30)
-    later = Past(sample(-1), ended_at=T0 + 45.0)
-    assert past(spool, later) == Past(sample(0), ended_at=T0 + 45.0)
+    assert past(spool, Snapshot(sample(-1), run(1))) == Snapshot(sample(0), ended_at=T0 + 30)
+    later = Snapshot(sample(-1), ended_at=T0 + 45.0)
+    assert past(spool, later) == Snapshot(sample(0), ended_at=T0 + 45.0)
     spool.append(of([run(40), run(1, ended_at=T0 + 30, end="stopped")]))  # settled late
     found = past(spool)
     assert found

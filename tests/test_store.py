@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from django.db import IntegrityError, OperationalError, connections
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Snapshot
 from powerlog.database.restore import METERS_AT_ONCE, recall
 from powerlog.database.store import store
 from powerlog.models import PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 from powerlog.writer.row_writer import RowWriter
 
 from .doubles import sample
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "writ
 START = T0 + 26.04
 
 
-def run(start: float = START, end: float | None = None, **changes: Any) -> Run:
+def run(start: float = START, end: float | None = None, **changes: Any) -> RunState:
     values = {"device_id": PUMP, "channel": SWITCH, "counter_wh": 100.0, "peak_w": 430.0} | changes
-    return Run(started_at=start, ended_at=end, end="" if end is None else "stopped", **values)
+    return RunState(started_at=start, ended_at=end, end="" if end is None else "stopped", **values)
 
 
 def runs() -> list[tuple[float, float | None, float, str]]:
@@ -127,14 +127,14 @@ def test_recall_gives_the_open_run_with_the_peak_of_its_rows() -> None:
     earlier = run(start=T0 - 900.0, end=T0 - 800.0)
     store([earlier, run(), sample(0, apower_w=430.0), sample(1, apower_w=455.0), sample(2)])
     (past,) = recall([(PUMP, SWITCH)])
-    assert past == Past(sample(2), run(peak_w=455.0))
+    assert past == Snapshot(sample(2), run(peak_w=455.0))
 
 
 def test_recall_brings_the_open_runs_of_the_other_channels_of_a_device_along() -> None:
     store([sample(1), run(), sample(1, device_id="other"), run(device_id="other")])
     ended = msgspec.structs.replace(run(end=T0 + 90.0), channel="switch:0")
     store([msgspec.structs.replace(sample(1), channel="switch:0"), ended])
-    assert recall([(PUMP, "cover:0")]) == [Past(sample(1), run())]
+    assert recall([(PUMP, "cover:0")]) == [Snapshot(sample(1), run())]
 
 
 def test_recall_says_when_the_last_run_ended_where_none_is_open() -> None:

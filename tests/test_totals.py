@@ -13,12 +13,12 @@ from django.core.management import call_command
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel_state import Rules
 from powerlog.core.protocol import parse
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Sample, Sampler
 from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 
 from .doubles import sample
 from .frames import PUMP
@@ -41,12 +41,12 @@ def minute(at_s: float, apower_w: float = 400.0, source: str = "measured") -> Sa
     )
 
 
-def run(start_s: float, end_s: float | None, **changes: Any) -> Run:
+def run(start_s: float, end_s: float | None, **changes: Any) -> RunState:
     """Seconds from midnight."""
     ended_at = None if end_s is None else MIDNIGHT + end_s
     end = "" if end_s is None else "stopped"
     values = {"booked_wh": 100.0, "counter_wh": 100.0, "peak_w": 430.0} | changes
-    return Run(PUMP, SWITCH, MIDNIGHT + start_s, ended_at=ended_at, end=end, **values)
+    return RunState(PUMP, SWITCH, MIDNIGHT + start_s, ended_at=ended_at, end=end, **values)
 
 
 def totals() -> dict[int, tuple[Any, ...]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Sample, Snapshot
 from powerlog.writer.row_writer import row_writer
 
 from .dialling import Dial
@@ -42,9 +42,9 @@ async def test_a_first_status_without_a_logged_channel_asks_for_the_open_runs(
     told: list[Any] = []
     row = Sample(T0 - 60, PUMP, "switch:2", 430.0, 228.0, 2.2, 90.0, "measured")
 
-    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Past]:
+    async def past(device_id: str, channels: list[str], otherwise: Any) -> list[Snapshot]:
         assert (device_id, channels) == (PUMP, [])
-        return [Past(row, Run(PUMP, "switch:2", T0 - 200.0, 430.0))]
+        return [Snapshot(row, RunState(PUMP, "switch:2", T0 - 200.0, 430.0))]
 
     monkeypatch.setattr(row_writer, "past", past)
     monkeypatch.setattr(row_writer, "submit", lambda due, *origin: told.extend(due))

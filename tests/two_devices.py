@@ -10,7 +10,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Sample
 from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.store import store
@@ -18,7 +18,7 @@ from powerlog.joining.plan import Plan, plan
 from powerlog.joining.steps import Moved, join
 from powerlog.localtime import Span
 from powerlog.models import DayTotal, Device, PowerLog, Silence
-from powerlog.models import Run as RunRow
+from powerlog.models import RunState as RunRow
 
 from .doubles import sample
 from .frames import PUMP
@@ -74,11 +74,11 @@ def minutes(device_id: str, at_s: float, count: int, **changes: Any) -> list[Sam
     return [minute(device_id, at_s + 60 * each, **changes) for each in range(count)]
 
 
-def run(device_id: str, start_s: float, end_s: float | None, **changes: Any) -> Run:
+def run(device_id: str, start_s: float, end_s: float | None, **changes: Any) -> RunState:
     values = {"booked_wh": 100.0, "counter_wh": 100.0, "end": "" if end_s is None else "stopped"}
     ended_at = None if end_s is None else MIDNIGHT + end_s
     values |= {"peak_w": 430.0, "ended_at": ended_at}
-    return Run(device_id, SWITCH, MIDNIGHT + start_s, **(values | changes))
+    return RunState(device_id, SWITCH, MIDNIGHT + start_s, **(values | changes))
 
 
 def planned(old_id: str = OLD, new_id: str = NEW) -> Plan:

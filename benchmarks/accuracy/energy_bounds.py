@@ -9,7 +9,7 @@ from benchmarks.accuracy.energy_uncertainty import Doubts
 from benchmarks.accuracy.readings import Reading
 from benchmarks.accuracy.results import NEAR_S
 from powerlog.core.channel_state import Rules
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.curves import MINUTE_S
 
@@ -28,7 +28,7 @@ class Bounds:
         self._channel, self._gaps, self._starts, self._rules = channel, gaps, starts, rules
         self._doubts = doubts
 
-    def of(self, run: Run, until: float) -> tuple[float, float]:
+    def of(self, run: RunState, until: float) -> tuple[float, float]:
         """Return both, in Wh. until: when the run ended, or the life."""
         curve, counter = self._channel.curve, self._channel.counter
         # What a device measures it says up to a second after it has switched on.
@@ -46,7 +46,7 @@ class Bounds:
         return least_wh, most_wh
 
     def _unclear_wh(
-        self, run: Run, until: float, before: Reading, after: Reading
+        self, run: RunState, until: float, before: Reading, after: Reading
     ) -> tuple[float, float]:
         """What a run may be told too low and too high for what nobody knows of a gap."""
         used_wh = self._channel.curve.drawn_wh

@@ -12,8 +12,8 @@ from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from benchmarks.accuracy.scoring import Judge
 from powerlog.core.protocol import parse
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past, Rules, Sample, Sampler
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Rules, Sample, Sampler, Snapshot
 from powerlog.simulation.curves import MINUTE_S
 
 ALL = Rules(channels=frozenset({"*"}))
@@ -24,23 +24,23 @@ class Played(NamedTuple):
     (ts // 60), and its runs by the moment of their start."""
 
     rows: dict[str, dict[int, Sample]]
-    runs: dict[str, dict[float, Run]]
+    runs: dict[str, dict[float, RunState]]
 
     def keep(self, due: Iterable[Due]) -> None:
         for each in due:
-            if isinstance(each, Run):
+            if isinstance(each, RunState):
                 self.runs.setdefault(each.channel, {})[each.started_at] = each
             else:
                 self.rows.setdefault(each.channel, {}).setdefault(each.ts // MINUTE_S, each)
 
-    def past(self) -> Iterator[Past]:
+    def past(self) -> Iterator[Snapshot]:
         for channel, rows in self.rows.items():
             runs = self.runs.get(channel, {})
             last = runs[max(runs)] if runs else None
             if last is None or last.ended_at is None:
-                yield Past(rows[max(rows)], last)
+                yield Snapshot(rows[max(rows)], last)
             else:
-                yield Past(rows[max(rows)], ended_at=last.ended_at)
+                yield Snapshot(rows[max(rows)], ended_at=last.ended_at)
 
 
 def play(life: Life, rules: Rules = ALL, sampler_type: type[Sampler] = Sampler) -> Played:

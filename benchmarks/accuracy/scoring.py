@@ -14,7 +14,7 @@ from benchmarks.accuracy.results import NEAR_S, NEAR_W, NEAR_WH, Finding, Score
 from benchmarks.accuracy.run_turns import Kind, Turns, within
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.channel_state import Rules, Sample
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.counters import QUANTUM_WH
 from powerlog.simulation.curves import MINUTE_S
@@ -31,7 +31,7 @@ class Judge:
         life: Life,
         channel: Channel,
         rows: dict[int, Sample],
-        runs: list[Run],
+        runs: list[RunState],
         rules: Rules,
         score: Score,
     ) -> None:

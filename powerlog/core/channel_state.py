@@ -11,7 +11,7 @@ import msgspec
 from powerlog.core.days import Calendar
 from powerlog.core.energy_bounds import ABOVE_KNOWN, LATE_S, most_wh
 from powerlog.core.frame import Reading
-from powerlog.core.run_state import End, Ledger, Run
+from powerlog.core.run_state import End, Ledger, RunState
 
 MINUTE_S = 60
 Source = Literal["measured", "device", "carried"]
@@ -51,21 +51,21 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     source: Source
 
 
-Due = Sample | Run  # what a reading makes due
+Due = Sample | RunState  # what a reading makes due
 
 
-class Past(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
     """What the database knows of a channel (rule 8): its last row, and its run if one is open.
 
     ended_at: where none is open, when the last one ended; Unix seconds.
     """
 
     row: Sample
-    run: Run | None = None
+    run: RunState | None = None
     ended_at: float | None = None
 
 
-class Channel(msgspec.Struct, gc=False):
+class ChannelState(msgspec.Struct, gc=False):
     """What is known of one channel (rule 1), when it last spoke, its last row and its runs."""
 
     device_id: str
@@ -100,7 +100,7 @@ class Channel(msgspec.Struct, gc=False):
         self.is_sum = self.key.startswith("em:") and self.key.count(":") == 1
 
     @classmethod
-    def recalled(cls, past: Past) -> Self:
+    def recalled(cls, past: Snapshot) -> Self:
         """Rule 8: a channel as it was when it was heard of last."""
         row, run = past.row, past.run
         channel = cls(
@@ -129,7 +129,7 @@ class Channel(msgspec.Struct, gc=False):
             channel._go_on_from_row(row, run)
         return channel
 
-    def _go_on_from_row(self, row: Sample, run: Run) -> None:
+    def _go_on_from_row(self, row: Sample, run: RunState) -> None:
         """Rule 8: the collector died without a word. The last row is all that is known."""
         run = msgspec.structs.replace(run, peak_w=max(run.peak_w, row.apower_w))
         self.booked_wh = self.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
@@ -194,7 +194,7 @@ class Channel(msgspec.Struct, gc=False):
         """A fall is none where it may be one of our own calculation."""
         return 0.0 if -self.slack_wh <= rise_wh else rise_wh
 
-    def book(self, reading: Reading, at: float) -> Sequence[Run]:
+    def book(self, reading: Reading, at: float) -> Sequence[RunState]:
         """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
         used_wh, booked_wh, runs = self.used_wh(reading), self.booked_wh, self.runs
         if used_wh is None or (used_wh == booked_wh and runs.claims_ws > 0):
@@ -276,12 +276,12 @@ class Channel(msgspec.Struct, gc=False):
         elif watts > runs.open.peak_w:
             runs.open.peak_w = watts
 
-    def start(self, at: float, watts: float) -> Run:
+    def start(self, at: float, watts: float) -> RunState:
         self.peak_w = max(self.peak_w, watts)
-        return self.runs.start(Run(self.device_id, self.key, at, watts, self.booked_wh))
+        return self.runs.start(RunState(self.device_id, self.key, at, watts, self.booked_wh))
 
 
-class Device(msgspec.Struct):
+class DeviceState(msgspec.Struct):
     """One device's channels, and how far its clock is ahead of the collector's (rule 2).
 
     clock_refused: its last ts was not believed; refused has that ts and when it was received. For
@@ -289,7 +289,7 @@ class Device(msgspec.Struct):
     again, Unix seconds.
     """
 
-    channels: dict[str, Channel] = {}  # msgspec copies a mutable default
+    channels: dict[str, ChannelState] = {}  # msgspec copies a mutable default
     clock_offset_s: float = 0.0
     clock_refused: bool = False
     refused: tuple[float, float] = (0.0, 0.0)

@@ -17,6 +17,13 @@ class FrameError(ValueError):
     """The text is not a frame of this protocol. The message says why, in a few words."""
 
 
+class ChannelKey(NamedTuple):
+    """The name of a channel among all devices."""
+
+    device_id: str
+    channel: str
+
+
 class RecordedMinute(NamedTuple):
     """A minute (ts // 60) of the device's record: its mean power, what it drew alone, and what the
     device has counted from its start on."""

@@ -3,7 +3,7 @@
 Pure, like the sampler. Times are Unix seconds; minutes are Unix time // 60.
 """
 
-from powerlog.core.channel_state import MINUTE_S, Channel, Due, Rules
+from powerlog.core.channel_state import MINUTE_S, ChannelState, Due, Rules
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Reading, RecordedMinute
 
@@ -19,7 +19,7 @@ class Gap:
     """The time from the channel's last reading to this one, with whole minutes between."""
 
     def __init__(
-        self, channel: Channel, reading: Reading, at: float, rules: Rules, threshold_w: float
+        self, channel: ChannelState, reading: Reading, at: float, rules: Rules, threshold_w: float
     ) -> None:
         self._channel, self._reading, self._at = channel, reading, at
         self._rules, self._threshold_w = rules, threshold_w

@@ -23,7 +23,7 @@ STARTS_A_MINUTE = 30
 UNSETTLED_AT_MOST = 2 * STARTS_A_MINUTE
 
 
-class Run(msgspec.Struct, gc=False):
+class RunState(msgspec.Struct, gc=False):
     """A stretch of activity, named by (device_id, channel, started_at); Unix seconds.
 
     Open while ended_at is None and end is "". booked_wh is its energy up to the moment at which the
@@ -83,9 +83,9 @@ class Ledger(msgspec.Struct, gc=False):
     What it returns is a copy, as the run stands now: to be told to others.
     """
 
-    open: Run | None = None
+    open: RunState | None = None
     fresh: bool = False  # the counter has not spoken since the open run started
-    unsettled: list[Run] = []  # msgspec copies a mutable default
+    unsettled: list[RunState] = []  # msgspec copies a mutable default
     # All that was claimed since the counter spoke, also while nothing ran. Of a counter that falls
     # by what is fed in, less that; fed_ws is then this part.
     claims_ws: float = 0.0
@@ -97,7 +97,7 @@ class Ledger(msgspec.Struct, gc=False):
     rests: tuple[float, End] | None = None
     told_minute: int = -1  # of the last time that the open run was told for the counter's sake
 
-    def resume(self, run: Run, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
+    def resume(self, run: RunState, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
         """Go on with an open run of the past, whose last row has this counter and ends at `until`.
 
         Returns the counter to go on from. The row's may be older than what the run was told with;
@@ -114,7 +114,7 @@ class Ledger(msgspec.Struct, gc=False):
             run.counter_wh = counter_wh
         return run.counter_wh
 
-    def start(self, run: Run) -> Run:
+    def start(self, run: RunState) -> RunState:
         """Open this run. Its counter is reckoned up to now: what others used is not its own."""
         run.counter_wh = self._reckoned(run.counter_wh)
         self.open, self.fresh = run, True
@@ -123,7 +123,7 @@ class Ledger(msgspec.Struct, gc=False):
         self.starts += 1
         return copy_of(run)
 
-    def leave(self, at: float | None, counter_wh: float | None) -> list[Run]:
+    def leave(self, at: float | None, counter_wh: float | None) -> list[RunState]:
         """The open run as it stands at the end of a connection, its claim for granted.
 
         counter_wh is where the counter stood when energy was last booked.
@@ -157,7 +157,7 @@ class Ledger(msgspec.Struct, gc=False):
         if run is not None and not self.rests:
             run.claims_at_midnights += ((at, run.claim_ws),)
 
-    def rest(self, at: float, end: End) -> list[Run]:
+    def rest(self, at: float, end: End) -> list[RunState]:
         """End the open run, or let it rest where too many have started in this minute."""
         if self.open is None or self.rests:
             return []
@@ -166,20 +166,20 @@ class Ledger(msgspec.Struct, gc=False):
             return []
         return self.stop(at, end)
 
-    def wake(self, at: float) -> list[Run]:
+    def wake(self, at: float) -> list[RunState]:
         """The channel is active while the open run rests: it goes on, or has ended before."""
         if self.rests and int(at // 60) == self.minute and self.open is not None:
             self.open.starts += 1
             self.rests = None
         return self.end_rest(at)
 
-    def end_rest(self, at: float) -> list[Run]:
+    def end_rest(self, at: float) -> list[RunState]:
         """End a run that rests since an earlier minute."""
         if self.rests is None or int(at // 60) == self.minute:
             return []
         return self.stop(*self.rests)
 
-    def stop(self, at: float, end: End) -> list[Run]:
+    def stop(self, at: float, end: End) -> list[RunState]:
         """End the open run; nothing where there is none. One that rests has ended before."""
         run = self.open
         if run is None:
@@ -194,7 +194,7 @@ class Ledger(msgspec.Struct, gc=False):
             del self.unsettled[:-UNSETTLED_AT_MOST]
         return [copy_of(run)]
 
-    def book(self, rise_wh: float | None, counter_wh: float, at: float = 0.0) -> Sequence[Run]:
+    def book(self, rise_wh: float | None, counter_wh: float, at: float = 0.0) -> Sequence[RunState]:
         """The counter has come to this; rise_wh None: it does not say what was used.
 
         Returns the runs that are settled by it, and, once a minute, the open one where what is told
@@ -236,5 +236,5 @@ class Ledger(msgspec.Struct, gc=False):
         return max(0.0, 1 / 3600 + (rise_wh - self.claims_ws / 3600) / size_ws)
 
 
-def copy_of(run: Run) -> Run:
+def copy_of(run: RunState) -> RunState:
     return msgspec.structs.replace(run)

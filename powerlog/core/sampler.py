@@ -88,12 +88,12 @@ import msgspec
 from powerlog.core.channel_state import (
     AS_ALL,
     MINUTE_S,
-    Channel,
-    Device,
+    ChannelState,
+    DeviceState,
     Due,
     Own,
-    Past,
     Rules,
+    Snapshot,
 )
 from powerlog.core.channel_state import (
     Sample as Sample,
@@ -101,7 +101,7 @@ from powerlog.core.channel_state import (
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Frame, Reading
 from powerlog.core.gaps import Gap
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 
 SILENT_MIN = 7  # rule 14
 PAUSE_S = 120.0  # rule 14: a device that is quiet for longer has not spoken all the time
@@ -113,20 +113,20 @@ class Sampler:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._devices: dict[str, Device] = {}
+        self._devices: dict[str, DeviceState] = {}
         self._calendar = Calendar(rules.time_zone)
         # Rule 13: of each (device_id, channel) what staff have set. Replaced as a whole.
         self.own: Mapping[tuple[str, str], Own] = {}
 
-    def restore(self, past: Past) -> None:
+    def restore(self, past: Snapshot) -> None:
         """Rule 8: what was known of a channel before this connection. Before its first reading: one
         that has had a reading here is left as it is."""
         channels = self._device(past.row.device_id).channels
         known = channels.get(past.row.channel)
         if known is None or known.last_ts is None:
-            channels[past.row.channel] = Channel.recalled(past)
+            channels[past.row.channel] = ChannelState.recalled(past)
 
-    def leave(self) -> list[Run]:
+    def leave(self) -> list[RunState]:
         """Rule 8: the open runs as they stand, when the connection ends."""
         return [
             run
@@ -135,19 +135,19 @@ class Sampler:
             for run in channel.runs.leave(channel.last_ts, channel.booked_wh)
         ]
 
-    def known(self, device_id: str) -> list[tuple[Channel, float]]:
+    def known(self, device_id: str) -> list[tuple[ChannelState, float]]:
         """A device's channels and their thresholds in W, as they are; for any thread to read."""
         device = self._devices.get(device_id)
         channels = list(device.channels.values()) if device else []
         return [(channel, self._threshold_w(channel)) for channel in channels]
 
-    def last_words(self, frame: Frame, now: float, known: Iterable[Past]) -> list[Due]:
+    def last_words(self, frame: Frame, now: float, known: Iterable[Snapshot]) -> list[Due]:
         """Rule 8: what is due where all ends with a frame that has waited for the past so far."""
         for past in known:
             self.restore(past)
         return self.feed(frame, now) + self.leave()
 
-    def device(self, device_id: str) -> Device | None:
+    def device(self, device_id: str) -> DeviceState | None:
         """What is known of this device, if it has reported a channel; to be read alone."""
         return self._devices.get(device_id)
 
@@ -167,7 +167,7 @@ class Sampler:
         if new:
             del new[max(0, MAX_CHANNELS - len(device.channels)) :]
             for key in new:
-                device.channels[key] = Channel(frame.device_id, key)
+                device.channels[key] = ChannelState(frame.device_id, key)
         return new
 
     def feed(self, frame: Frame, now: float) -> list[Due]:
@@ -194,7 +194,7 @@ class Sampler:
                 full_up = len(device.channels) >= MAX_CHANNELS
                 if full_up or not self._wants(frame.device_id, reading.channel):
                     continue
-                channel = Channel(frame.device_id, reading.channel)
+                channel = ChannelState(frame.device_id, reading.channel)
                 device.channels[reading.channel] = channel
             elif self.own and not self._wants(frame.device_id, reading.channel):
                 due += channel.runs.stop(channel.last_ts or at, "lost contact")
@@ -205,7 +205,9 @@ class Sampler:
             self._take(device, channel, reading, frame.full, at, due)
         return due
 
-    def _look_at_channels(self, device: Device, frame: Frame, at: float, due: list[Due]) -> None:
+    def _look_at_channels(
+        self, device: DeviceState, frame: Frame, at: float, due: list[Due]
+    ) -> None:
         """Rules 13 and 14, once a minute: end the runs of channels that are silent, or unwanted."""
         if at - device.look_at > PAUSE_S:
             device.speaks_since = at
@@ -223,10 +225,10 @@ class Sampler:
             elif last is not None and key not in present and min(spoken_s, at - last) > limit_s:
                 self._lose(channel, due)
 
-    def _device(self, device_id: str) -> Device:
+    def _device(self, device_id: str) -> DeviceState:
         device = self._devices.get(device_id)
         if device is None:
-            device = self._devices[device_id] = Device()
+            device = self._devices[device_id] = DeviceState()
         return device
 
     def _wants(self, device_id: str, channel: str) -> bool:
@@ -234,7 +236,7 @@ class Sampler:
             return False
         return self.own.get((device_id, channel), AS_ALL).logged
 
-    def _moment(self, device: Device, ts: float | None, now: float) -> float:
+    def _moment(self, device: DeviceState, ts: float | None, now: float) -> float:
         """Rule 2: when the frame's readings happened, Unix seconds."""
         if ts is None:
             return now + device.clock_offset_s
@@ -247,22 +249,22 @@ class Sampler:
         device.refused = ts, now
         return now
 
-    def _forget_missing(self, device: Device, frame: Frame, due: list[Due]) -> None:
+    def _forget_missing(self, device: DeviceState, frame: Frame, due: list[Due]) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""
         present = {reading.channel for reading in frame.readings}
         for key, channel in device.channels.items():
             if key not in present:
                 self._lose(channel, due)
 
-    def _lose(self, channel: Channel, due: list[Due]) -> None:
+    def _lose(self, channel: ChannelState, due: list[Due]) -> None:
         """Rules 12 to 14: nothing is known of this channel after its last reading."""
         due += channel.runs.rest(channel.last_ts or 0.0, "lost contact")
         channel.forget()
 
     def _take(
         self,
-        device: Device,
-        channel: Channel,
+        device: DeviceState,
+        channel: ChannelState,
         reading: Reading,
         full: bool,
         at: float,
@@ -296,19 +298,19 @@ class Sampler:
         if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
             due.append(channel.sample(minute, "measured", watts, channel.counter_wh))
 
-    def _start_anew(self, device: Device, channel: Channel, due: list[Due]) -> None:
+    def _start_anew(self, device: DeviceState, channel: ChannelState, due: list[Due]) -> None:
         """Rule 2: the collector's own clock was set back."""
         due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
         channel.last_ts, channel.row_minute = None, -1
         device.speaks_since = device.look_at = 0.0
 
-    def _threshold_w(self, channel: Channel) -> float:
+    def _threshold_w(self, channel: ChannelState) -> float:
         if not self.own:
             return self._rules.power_threshold_w
         own_w = self.own.get((channel.device_id, channel.key), AS_ALL).power_threshold_w
         return self._rules.power_threshold_w if own_w is None else own_w
 
-    def _pass(self, channel: Channel, reading: Reading, at: float, due: list[Due]) -> None:
+    def _pass(self, channel: ChannelState, reading: Reading, at: float, due: list[Due]) -> None:
         """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
         since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
         if drawn_w < 0.0 and not channel.is_sum:

@@ -14,13 +14,14 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from powerlog.core.frame import ChannelKey
 from powerlog.dashboard import formatting
 from powerlog.dashboard.channel_status import State, state
 from powerlog.dashboard.sparklines import BUCKET_MIN, sparks
 from powerlog.localtime import DAY, local_day
 from powerlog.models import DayTotal, PowerLog, Run
 from powerlog.reports import channels
-from powerlog.reports.channels import Key, Meter
+from powerlog.reports.channels import Meter
 from powerlog.reports.run_usage import Spent, known
 
 PAGE = 50
@@ -127,9 +128,9 @@ def _by_number(meter: Meter) -> list[tuple[int, str]]:
 
 def _rank(
     meter: Meter,
-    open_since: Mapping[Key, datetime],
-    cycling: Mapping[Key, int],
-    too_long: Mapping[Key, str],
+    open_since: Mapping[ChannelKey, datetime],
+    cycling: Mapping[ChannelKey, int],
+    too_long: Mapping[ChannelKey, str],
     now: datetime,
 ) -> Ranked:
     in_contact = meter.in_contact(now)
@@ -146,14 +147,14 @@ def _rank(
     return Ranked(meter, RUNNING if meter.key in open_since else QUIET)
 
 
-def _cycling(now: datetime) -> dict[Key, int]:
+def _cycling(now: datetime) -> dict[ChannelKey, int]:
     started = Run.objects.filter(started_at__gt=now - HOUR).order_by()
     counted = started.values_list("device_id", "channel").annotate(times=Sum("starts"))
     often = counted.filter(times__gte=MANY_STARTS)
     return {(device_id, channel): starts for device_id, channel, starts in often}
 
 
-def _too_long(open_since: Mapping[Key, datetime], now: datetime) -> dict[Key, str]:
+def _too_long(open_since: Mapping[ChannelKey, datetime], now: datetime) -> dict[ChannelKey, str]:
     """Those that have run much longer than they usually do. A pump that never stops is none."""
     long = {key: now - since for key, since in open_since.items() if now - since > LONG}
     totals = DayTotal.objects.filter(

@@ -5,8 +5,8 @@ from itertools import chain, groupby
 
 from django.db import connection
 
+from powerlog.core.frame import ChannelKey
 from powerlog.localtime import Span
-from powerlog.reports.channels import Key
 
 BUCKET_MIN = 15
 HEIGHT = 24
@@ -23,7 +23,7 @@ EPOCH = {
 }
 
 
-def sparks(keys: Sequence[Key], day: Span) -> dict[Key, str]:
+def sparks(keys: Sequence[ChannelKey], day: Span) -> dict[ChannelKey, str]:
     """An SVG path for each of these channels that has a row on that day, HEIGHT units high."""
     if not keys:
         return {}
@@ -36,7 +36,7 @@ def sparks(keys: Sequence[Key], day: Span) -> dict[Key, str]:
     span = [int(day.start.timestamp()), adapt(day.start), adapt(day.end)]
     with connection.cursor() as cursor:
         cursor.execute(query, [*chain.from_iterable(keys), *span])
-        found: dict[Key, dict[int, float]] = {}
+        found: dict[ChannelKey, dict[int, float]] = {}
         for device_id, channel, quarter, watts in cursor.fetchall():
             found.setdefault((device_id, channel), {})[quarter] = watts / BUCKET_MIN
     return {key: path(watts, day.minutes // BUCKET_MIN) for key, watts in found.items()}

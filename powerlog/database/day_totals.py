@@ -19,6 +19,7 @@ from django.db.models import DurationField, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from powerlog.core.days import days_between
+from powerlog.core.frame import ChannelKey
 from powerlog.database.run_shares import (
     DIGITS,
     NOTHING,
@@ -28,7 +29,7 @@ from powerlog.database.run_shares import (
     change,
     shares,
 )
-from powerlog.database.sql import WRITER, Meter, batched, given, moment
+from powerlog.database.sql import WRITER, batched, given, moment
 from powerlog.models import Run
 
 DAYS_AT_ONCE = 2000
@@ -105,7 +106,7 @@ def account_runs(changed: Collection[Spell]) -> None:
 
     It looks through all earlier runs of these channels: for repairs, not for every batch.
     """
-    channels: dict[Meter, set[date]] = {}
+    channels: dict[ChannelKey, set[date]] = {}
     for device_id, channel, since, until in changed:
         days = days_between(since, until, ZoneInfo(settings.TIME_ZONE))
         channels.setdefault((device_id, channel), set()).update(days)

@@ -14,10 +14,11 @@ from django.db.models import Count, Max, Q
 from django.db.models.functions import TruncDate
 
 from powerlog.core.days import day_of
+from powerlog.core.frame import ChannelKey
 from powerlog.database.by_key import Within, oldest
 from powerlog.database.day_totals import sums
 from powerlog.database.run_shares import NOTHING
-from powerlog.database.sql import WRITER, Meter
+from powerlog.database.sql import WRITER
 from powerlog.models import DayTotal, PowerLog, Run
 
 NEXT_METER = """
@@ -33,14 +34,14 @@ def is_due() -> bool:
     return no_totals and PowerLog.objects.using(WRITER).exists()
 
 
-def meters() -> list[Meter]:
+def meters() -> list[ChannelKey]:
     """Every channel that has rows or runs; by the index, one step for each."""
     tables = (PowerLog._meta.db_table, Run._meta.db_table)
     return sorted({meter for table in tables for meter in _meters_of(table)})
 
 
-def _meters_of(table: str) -> Iterator[Meter]:
-    meter: Meter | None = ("", "")
+def _meters_of(table: str) -> Iterator[ChannelKey]:
+    meter: ChannelKey | None = ("", "")
     with connections[WRITER].cursor() as cursor:
         while meter:
             cursor.execute(NEXT_METER.format(table=table), meter)

@@ -15,11 +15,12 @@ from django.db.models.functions import RowNumber
 
 from powerlog import models
 from powerlog.core.days import day_of
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import MAX_CHANNELS, Past, Sample
+from powerlog.core.frame import ChannelKey
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import MAX_CHANNELS, Sample, Snapshot
 from powerlog.database.by_key import Within, newest
 from powerlog.database.run_shares import bounds
-from powerlog.database.sql import WRITER, Meter, batched, given, moment
+from powerlog.database.sql import WRITER, batched, given, moment
 
 NEXT_CHANNEL = """
 SELECT channel FROM runs WHERE device_id = %s AND channel > %s
@@ -46,7 +47,7 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 METERS_AT_ONCE = 400
 
 
-def recall(meters: Sequence[Meter], before: float | None = None) -> list[Past]:
+def recall(meters: Sequence[ChannelKey], before: float | None = None) -> list[Snapshot]:
     """Return the newest rows and open runs of these (device_id, channel), or when the last ended.
 
     Beside them those of the other channels of these devices that have an open run: a device may
@@ -79,13 +80,13 @@ def recall(meters: Sequence[Meter], before: float | None = None) -> list[Past]:
         connections[WRITER].close()
         raise
     return [
-        Past(_sample(row), open_runs.get(meter), ends.get(meter))
+        Snapshot(_sample(row), open_runs.get(meter), ends.get(meter))
         for row in rows
         for meter in [(row.device_id, row.channel)]
     ]
 
 
-def _open_now(meters: Sequence[Meter]) -> Iterable[models.Run]:
+def _open_now(meters: Sequence[ChannelKey]) -> Iterable[models.Run]:
     """The open runs of these channels, and of each device no more than a connection has channels.
     One that invents channels can leave thousands open."""
     devices, channels = ({meter[at] for meter in meters} for at in (0, 1))
@@ -95,7 +96,7 @@ def _open_now(meters: Sequence[Meter]) -> Iterable[models.Run]:
     return numbered.filter(Q(number__lte=MAX_CHANNELS) | Q(channel__in=channels))
 
 
-def _open_at(meters: Sequence[Meter], limit: datetime) -> Iterator[models.Run]:
+def _open_at(meters: Sequence[ChannelKey], limit: datetime) -> Iterator[models.Run]:
     """The runs of these devices that were open at this moment: of each channel one at most."""
     channels = [
         Within(device_id, channel, until=limit)
@@ -143,8 +144,8 @@ def _with_peaks(runs: Sequence[models.Run]) -> list[tuple[models.Run, float]]:
     ]
 
 
-def _run(run: models.Run, peak_w: float) -> Run:
-    return Run(
+def _run(run: models.Run, peak_w: float) -> RunState:
+    return RunState(
         run.device_id,
         run.channel,
         run.started_at.timestamp(),

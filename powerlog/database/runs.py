@@ -13,7 +13,7 @@ import msgspec
 from django.db import OperationalError, connections
 
 from powerlog import models
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.database.by_key import MICROSECOND, Within, newest, oldest, statement
 from powerlog.database.day_totals import GREATEST, IN_ORDER, Change, add_changes
 from powerlog.database.run_shares import Counted
@@ -112,7 +112,7 @@ class Stored(NamedTuple):
         return Counted(started_at, ended_at, self.energy_wh, self.peak_w, midnights, self.starts)
 
 
-def store_runs(reported: Iterable[Run]) -> None:
+def store_runs(reported: Iterable[RunState]) -> None:
     """Write each run as it was reported last, and add what its days gain by it."""
     rows = {row.key: row for row in map(_row, reported)}
     changes, refused = _write(list(rows.values()))
@@ -121,7 +121,7 @@ def store_runs(reported: Iterable[Run]) -> None:
     add_changes(changes)
 
 
-def _row(run: Run) -> Row:
+def _row(run: RunState) -> Row:
     return Row(
         run.device_id,
         run.channel,

@@ -11,7 +11,6 @@ T = TypeVar("T")
 
 STATEMENT_LIMIT_S = 20  # of a page
 WRITER = "writer"  # the connection of whatever does not serve pages; see collector_site
-Meter = tuple[str, str]  # device_id, channel
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

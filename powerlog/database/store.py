@@ -11,7 +11,7 @@ from math import isfinite
 from django.db import OperationalError, connections, transaction
 from psycopg.errors import DeadlockDetected
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Sample
 from powerlog.database.minutes import store_rows
 from powerlog.database.runs import store_runs
@@ -57,7 +57,7 @@ def prove(due: Sequence[Due]) -> None:
 
 def _store(due: Sequence[Due], rolled_back: bool = False) -> int:
     rows = [each for each in due if isinstance(each, Sample)]
-    runs = [each for each in due if isinstance(each, Run)]
+    runs = [each for each in due if isinstance(each, RunState)]
     try:
         with transaction.atomic(using=WRITER):
             new = sum(store_rows(part) for part in batched(rows, ROWS_AT_ONCE))

@@ -13,8 +13,9 @@ from django.db import connections, transaction
 
 from powerlog.core.channel_state import Own
 from powerlog.core.device_info import About
+from powerlog.core.frame import ChannelKey
 from powerlog.core.sampler import Sampler
-from powerlog.database.sql import WRITER, Meter, batched, given, moment
+from powerlog.database.sql import WRITER, batched, given, moment
 from powerlog.devices.session import Peer
 from powerlog.models import Channel, Device, Silence
 
@@ -239,7 +240,7 @@ def _execute(
             cursor.execute(statement.format(**{name: text}, **more), parameters)
 
 
-def own_settings() -> dict[Meter, Own]:
+def own_settings() -> dict[ChannelKey, Own]:
     """Of each channel for which staff want anything of its own."""
     channels = Channel.objects.using(WRITER).exclude(logged=True, power_threshold_w=None)
     columns = channels.values_list("device_id", "channel", "logged", "power_threshold_w")

@@ -17,9 +17,9 @@ from django.db import InterfaceError, OperationalError, connections
 
 from powerlog.core.channel_state import Own
 from powerlog.core.device_info import About
-from powerlog.core.frame import Frame
+from powerlog.core.frame import ChannelKey, Frame
 from powerlog.core.sampler import Sampler
-from powerlog.database.sql import WRITER, Meter
+from powerlog.database.sql import WRITER
 from powerlog.database.sqlite_files import fingerprint
 from powerlog.devices.access import admission, keep, kept, place, read
 from powerlog.devices.last_contact import SeenFiles
@@ -46,7 +46,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.doors_changed: Callable[[], object] = lambda: None
-        self.own: Mapping[Meter, Own] = {}
+        self.own: Mapping[ChannelKey, Own] = {}
         self._here: dict[str, Facts] = {}
         self._news: dict[str, Facts] = {}  # not yet in the database
         self._storing: dict[str, Facts] = {}  # on their way into it

@@ -16,7 +16,7 @@ from django.db import connections
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from powerlog.core.channel_state import Channel
+from powerlog.core.channel_state import ChannelState
 from powerlog.core.days import day_of
 from powerlog.database.day_totals import COLUMNS, Spell, account_runs
 from powerlog.database.minutes import COUNT_ROWS
@@ -85,7 +85,7 @@ def end_open_runs(old_id: str) -> None:
     running = Run.objects.using(WRITER).filter(device_id=old_id, ended_at=None)
     meters = [(old_id, run.channel) for run in running if not _later_runs(run).exists()]
     for past in recall(meters) if meters else ():
-        channel = Channel.recalled(past)
+        channel = ChannelState.recalled(past)
         store_runs(channel.runs.stop(channel.last_ts or 0.0, "lost contact"))
     for run in running.all():  # behind later ones, since its end was lost, or without any row
         end_lost(run, timezone.now())

@@ -17,7 +17,7 @@ import msgspec
 from django.conf import settings
 from twisted.internet.task import LoopingCall
 
-from powerlog.core.channel_state import Device
+from powerlog.core.channel_state import DeviceState
 from powerlog.devices.connections import traffic
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def seen(connections: Iterable[Any], now: float) -> Clocks:
     return Clocks(known, len(ahead), len(behind), _median(ahead), _median(behind), one)
 
 
-def _ahead_s(device: Device | None, now: float) -> float | None:
+def _ahead_s(device: DeviceState | None, now: float) -> float | None:
     """How far its clock is ahead of this machine's. None where that is not known: it has sent no
     ts, or none for minutes after a refused one, or it has booted and does not know the time yet."""
     if device is None or not device.clock_refused:

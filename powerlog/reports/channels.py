@@ -13,13 +13,14 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 
+from powerlog.core.frame import ChannelKey
 from powerlog.database import by_key
 from powerlog.database.by_key import EVER, MICROSECOND, Row, Within
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
 # Of a process that was killed nobody told that its devices are gone.
 CONTACT = timedelta(minutes=3)
-Key = tuple[str, str]
+
 # From channel to channel through the index of the unique key, however many days each has.
 HISTORY = """
 WITH RECURSIVE meter (device_id, channel) AS (
@@ -63,7 +64,7 @@ class Meter:
     negative_at: datetime | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ChannelKey:
         return self.device_id, self.channel
 
     @property
@@ -115,7 +116,9 @@ def of_device(device_id: str) -> list[Meter]:
     return _of_history((device_id, channel) for channel in past)
 
 
-def newest(model: type[Row], keys: Sequence[Key], before: datetime | None = None) -> dict[Key, Row]:
+def newest(
+    model: type[Row], keys: Sequence[ChannelKey], before: datetime | None = None
+) -> dict[ChannelKey, Row]:
     """The newest row or run of each of these channels: of all, or of those before this moment."""
     if not keys:
         return {}
@@ -149,7 +152,7 @@ def _of_entry(entry: Channel) -> Meter:
     )
 
 
-def _of_history(keys: Iterable[Key]) -> list[Meter]:
+def _of_history(keys: Iterable[ChannelKey]) -> list[Meter]:
     """Channels without an entry: their device may have one, else their rows say when it spoke."""
     keys = list(keys)
     devices = Device.objects.in_bulk({key[0] for key in keys}, field_name="device_id")

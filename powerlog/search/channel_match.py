@@ -13,9 +13,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
+from powerlog.core.frame import ChannelKey
 from powerlog.models import Channel, Device
-
-Pair = tuple[str, str]
 
 # As many can be looked up one by one in 20 ms: the channels of so many devices, and the newest
 # rows of so many channels.
@@ -32,7 +31,7 @@ class Scope:
     """
 
     where: Q
-    pairs: list[Pair] | None = None
+    pairs: list[ChannelKey] | None = None
     named: bool = False
 
 
@@ -52,7 +51,7 @@ class Bears:
 
     key: str
     channels: QuerySet
-    pairs: list[Pair]  # the first of them, as many as could be looked up one by one
+    pairs: list[ChannelKey]  # the first of them, as many as could be looked up one by one
 
     @property
     def where(self) -> Q:
@@ -61,7 +60,7 @@ class Bears:
         same = {"device": OuterRef("device_id"), "channel": OuterRef("channel")}
         return _checked_last(Q(Exists(self.channels.filter(**same))))
 
-    def of(self, pairs: list[Pair]) -> list[Pair]:
+    def of(self, pairs: list[ChannelKey]) -> list[ChannelKey]:
         if self.key:
             return [pair for pair in pairs if pair[1] == self.key]
         ids = {device_id for device_id, _ in pairs}
@@ -78,7 +77,7 @@ CHANNELS_OF = """WITH RECURSIVE seen (channel) AS (
     SELECT channel FROM seen WHERE channel IS NOT NULL"""
 
 
-def channels_of(model: type[Model], ids: list[str]) -> list[Pair]:
+def channels_of(model: type[Model], ids: list[str]) -> list[ChannelKey]:
     """What these devices have in this table, whether or not the registry knows of it."""
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
@@ -146,5 +145,5 @@ def _checked_last(condition: Q) -> Q:
     return condition | Q(device_id="")
 
 
-def _few(pairs: list[Pair] | None) -> list[Pair] | None:
+def _few(pairs: list[ChannelKey] | None) -> list[ChannelKey] | None:
     return pairs if pairs is not None and len(pairs) <= MOST_PAIRS else None

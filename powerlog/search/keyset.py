@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, F, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from powerlog.search.channel_match import Pair
+from powerlog.core.frame import ChannelKey
 from powerlog.search.forms import Moment, Search
 
 PAGE = 100
@@ -189,7 +189,7 @@ class Walk:
         order = (as_it_is.desc(), "-pk") if self.back else (as_it_is.asc(), "pk")
         return list(rows.order_by(*order)[: PAGE + 1])
 
-    def _of_channels(self, pairs: list[Pair]) -> tuple[list[Any], Moment | None]:
+    def _of_channels(self, pairs: list[ChannelKey]) -> tuple[list[Any], Moment | None]:
         rows, edge = self._rows, None
         if self.search.rest:
             edges = self._nth(rows, pairs, CHANNELS_BUDGET // max(1, len(pairs)))
@@ -205,10 +205,12 @@ class Walk:
         )
         return list(self._ordered(found, "pk")), edge
 
-    def _of_newest(self, rows: QuerySet, pairs: list[Pair]) -> tuple[QuerySet, list[Pair]]:
+    def _of_newest(
+        self, rows: QuerySet, pairs: list[ChannelKey]
+    ) -> tuple[QuerySet, list[ChannelKey]]:
         """Only what can be on the page: the newest few of each channel together would fill it."""
         moments = self._ordered(rows).values_list(self.search.moment)
-        heads: dict[Pair, list[Any]] = {}
+        heads: dict[ChannelKey, list[Any]] = {}
         for pair, (moment,) in _of_each(moments, pairs, slice(PAGE // len(pairs) + 1)):
             heads.setdefault(pair, []).append(moment)
         first = self._first(chain.from_iterable(heads.values()))
@@ -217,7 +219,7 @@ class Walk:
             heads = {pair: head for pair, head in heads.items() if nearer(head[0], first[PAGE])}
         return rows, list(heads)
 
-    def _nth(self, rows: QuerySet, pairs: list[Pair], n: int) -> dict[Pair, Any]:
+    def _nth(self, rows: QuerySet, pairs: list[ChannelKey], n: int) -> dict[ChannelKey, Any]:
         moments = self._ordered(rows).values_list(self.search.moment)
         return {pair: moment for pair, (moment,) in _of_each(moments, pairs, slice(n, n + 1))}
 
@@ -226,8 +228,8 @@ class Walk:
 
 
 def _of_each(
-    rows: QuerySet, pairs: list[Pair], part: slice
-) -> Iterator[tuple[Pair, tuple[Any, ...]]]:
+    rows: QuerySet, pairs: list[ChannelKey], part: slice
+) -> Iterator[tuple[ChannelKey, tuple[Any, ...]]]:
     """The same slice of each channel's rows; in one query where the database can."""
     if not pairs or connection.vendor != "postgresql":
         for device_id, channel in pairs:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Sample, Snapshot
 from powerlog.database import sqlite_files
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ KEPT_S = 7 * 24 * 3600  # no gap is filled that is longer
 MAX_RECORDS = 200_000  # about 60 MB: the rows and runs of thirty thousand devices, three channels
 MAX_HEARD = 100_000  # that wait in memory
 _encode = msgspec.json.Encoder().encode
-_row, _run = msgspec.json.Decoder(Sample).decode, msgspec.json.Decoder(Run).decode
+_row, _run = msgspec.json.Decoder(Sample).decode, msgspec.json.Decoder(RunState).decode
 
 
 class LastKnown:
@@ -76,7 +76,7 @@ class LastKnown:
             self._unsaved = {}
             return True
 
-    def past(self, device_id: str, channel: str) -> Past | None:
+    def past(self, device_id: str, channel: str) -> Snapshot | None:
         """The channel's last row, by whichever process, and its run if it was open then."""
         with self._turn:
             self._sort()
@@ -84,15 +84,15 @@ class LastKnown:
             found = sorted(self._found(device_id, channel))
         due = [self._decoded(kind, body) for _, kind, body in found] + known
         rows = [each for each in due if isinstance(each, Sample)]
-        runs = [each for each in due if isinstance(each, Run)]
+        runs = [each for each in due if isinstance(each, RunState)]
         if not rows:
             return None
         # Of a run that several processes told, what was told last.
         last_run = max(reversed(runs), key=lambda run: run.started_at, default=None)
         row = max(rows, key=lambda row: row.ts)
         if last_run and last_run.ended_at is not None:
-            return Past(row, ended_at=last_run.ended_at)
-        return Past(row, last_run)
+            return Snapshot(row, ended_at=last_run.ended_at)
+        return Snapshot(row, last_run)
 
     def close(self) -> None:
         for connection in filter(None, (self._connection, *self._readers.values())):

@@ -23,7 +23,7 @@ import msgspec
 from django.db import InterfaceError, InternalError, OperationalError
 from psycopg.errors import QueryCanceled
 
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Sample
 
 OF_THE_DATABASE = (OperationalError, InterfaceError, InternalError, MemoryError, OSError)
@@ -32,7 +32,7 @@ SPAN_S = 900  # no partition begins within one, in whatever time zone
 PROOF = "proof"  # its channel: no device has such a one
 # Before the first that the database has taken.
 ROW = Sample(0, "shellypro4pm-000000000000", PROOF, 100.0, 230.0, 0.5, 1000.0, "measured")
-RUN = Run(ROW.device_id, PROOF, 0.0, 100.0, 1000.0)
+RUN = RunState(ROW.device_id, PROOF, 0.0, 100.0, 1000.0)
 
 Store = Callable[[Sequence[Due]], int]
 Proof = Callable[[Sequence[Due]], object]
@@ -104,7 +104,7 @@ class Delivery:
     def _good(self, at: float) -> Sequence[Due]:
         """What the tables should take: as what they took last, but of this moment."""
         row = msgspec.structs.replace(self._row, ts=int(at // 60) * 60, channel=PROOF)
-        run = Run(self._run.device_id, PROOF, at, self._run.peak_w, self._run.counter_wh)
+        run = RunState(self._run.device_id, PROOF, at, self._run.peak_w, self._run.counter_wh)
         run.ended_at, run.end = at + 1.0, "stopped"
         return row, run
 

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from powerlog.core.sampler import Due, Past
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.writer.channel_snapshots import LastKnown
 from powerlog.writer.fair_queue import FairQueue, Lot
 from powerlog.writer.spool import Head, Spool, SpoolError
@@ -181,12 +181,12 @@ class Backlog:
         if self._last:
             self._last.note()
 
-    def last(self, device_id: str, channel: str) -> Past | None:
+    def last(self, device_id: str, channel: str) -> Snapshot | None:
         """How the channel stood last, as far as this machine knows it without the database."""
         known = self._last.past(device_id, channel) if self._last else None
         return known or self.past(device_id, channel, None)
 
-    def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
+    def past(self, device_id: str, channel: str, before: Snapshot | None) -> Snapshot | None:
         """What the spool knows of this channel, on top of what was known before."""
         if not self.spool or not self.spooled:
             return before

@@ -12,23 +12,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from powerlog.core.sampler import Due, Past
+from powerlog.core.frame import ChannelKey
+from powerlog.core.sampler import Due, Snapshot
 from powerlog.writer.queue import Backlog
-
-Meter = tuple[str, str]  # device_id, channel
 
 
 class Recall(NamedTuple):
     """A question. accepted is what it waits for. If the process ends without an answer, what
     `otherwise` makes of what is known at once is written."""
 
-    meters: Sequence[Meter]
+    meters: Sequence[ChannelKey]
     accepted: int
     at: float
-    answer: Future[list[Past]]
-    otherwise: Callable[[list[Past]], Sequence[Due]]
+    answer: Future[list[Snapshot]]
+    otherwise: Callable[[list[Snapshot]], Sequence[Due]]
 
-    def known(self, past: Callable[[Meter], Past | None]) -> list[Past]:
+    def known(self, past: Callable[[ChannelKey], Snapshot | None]) -> list[Snapshot]:
         """What is known of each channel."""
         return [known for meter in self.meters if (known := past(meter))]
 
@@ -38,22 +37,22 @@ class Recalls:
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
-        self._pending: dict[Future[list[Past]], Recall] = {}
+        self._pending: dict[Future[list[Snapshot]], Recall] = {}
         self._lock = threading.Lock()
         # Those whose answer has not yet arrived with the device; many, when a fleet is back.
-        self._asking: dict[Future[list[Past]], Recall] = {}
+        self._asking: dict[Future[list[Snapshot]], Recall] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pending)
 
     async def ask(
         self,
-        meters: Sequence[Meter],
-        otherwise: Callable[[list[Past]], Sequence[Due]],
+        meters: Sequence[ChannelKey],
+        otherwise: Callable[[list[Snapshot]], Sequence[Due]],
         limit_s: float,
-    ) -> list[Past]:
+    ) -> list[Snapshot]:
         """What is known; nothing after limit_s: without the past rather than not at all."""
-        answer: Future[list[Past]] = Future()
+        answer: Future[list[Snapshot]] = Future()
         asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
         self._asking[answer] = asked
         with self._lock:
@@ -78,14 +77,14 @@ class Recalls:
                 if (each.accepted <= done if age_s is None else each.at <= before)
             ]
 
-    def answer(self, recall: Callable[[Sequence[Meter]], Sequence[Past]]) -> None:
+    def answer(self, recall: Callable[[Sequence[ChannelKey]], Sequence[Snapshot]]) -> None:
         """Answer the devices of which nothing waits any more, all with one question. Raises what
         recall does."""
         ready = self.ready()
         meters = [meter for asked in ready for meter in asked.meters]
         found = recall(meters) if meters else ()
         known = {(past.row.device_id, past.row.channel): past for past in found}
-        channels: dict[str, dict[Meter, None]] = {}
+        channels: dict[str, dict[ChannelKey, None]] = {}
         for meter in known:
             channels.setdefault(meter[0], {})[meter] = None
         for asked in ready:  # what waits in the spool is newer
@@ -99,7 +98,7 @@ class Recalls:
         for asked in self.ready(age_s):
             self.reply(asked, lambda meter: self._backlog.last(*meter))
 
-    def reply(self, asked: Recall, past: Callable[[Meter], Past | None]) -> None:
+    def reply(self, asked: Recall, past: Callable[[ChannelKey], Snapshot | None]) -> None:
         """Answer with what is known of each channel, unless somebody was faster."""
         if self._claims(asked) and asked.answer.set_running_or_notify_cancel():
             asked.answer.set_result(asked.known(past))
@@ -109,7 +108,7 @@ class Recalls:
         with self._lock:
             return self._pending.pop(asked.answer, None) is not None
 
-    def unanswered(self, past: Callable[[Meter], Past | None]) -> list[Due]:
+    def unanswered(self, past: Callable[[ChannelKey], Snapshot | None]) -> list[Due]:
         """At the end: what is due of the devices that still wait, with what is known at once."""
         return [
             due for asked in self._asking.values() for due in asked.otherwise(asked.known(past))

@@ -26,7 +26,8 @@ from django.conf import settings
 from django.db import connections
 
 from powerlog.client_address import origin
-from powerlog.core.sampler import Due, Past, Sample
+from powerlog.core.frame import ChannelKey
+from powerlog.core.sampler import Due, Sample, Snapshot
 from powerlog.database.restore import recall
 from powerlog.database.sql import WRITER
 from powerlog.database.sqlite_files import fingerprint
@@ -35,7 +36,7 @@ from powerlog.steady_thread import SteadyThread, reason
 from powerlog.writer.delivery import Away, Delivery, Proof
 from powerlog.writer.histogram import Histogram
 from powerlog.writer.queue import Backlog
-from powerlog.writer.restore_requests import Meter, Recalls
+from powerlog.writer.restore_requests import Recalls
 from powerlog.writer.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,10 @@ STOP_LIMIT_S = 8.0
 RECALL_LIMIT_S = 3.0
 SLOW_S = 10.0  # a statement that takes longer counts as a database that is away
 REFUSED = "refused by the database"
-NOBODY: Meter = ("", "")  # asked for when there is nothing to write, to see that there is an answer
+NOBODY: ChannelKey = (
+    "",
+    "",
+)  # asked for when there is nothing to write, to see that there is an answer
 
 
 class RowWriter:
@@ -69,7 +73,7 @@ class RowWriter:
     def __init__(
         self,
         store: Callable[[Sequence[Due]], int],
-        recall: Callable[[Sequence[tuple[str, str]]], list[Past]] = lambda meters: [],
+        recall: Callable[[Sequence[tuple[str, str]]], list[Snapshot]] = lambda meters: [],
         spool: Spool | None = None,
         prove: Proof = lambda due: None,
         *,
@@ -121,8 +125,8 @@ class RowWriter:
         self,
         device_id: str,
         channels: Sequence[str],
-        otherwise: Callable[[list[Past]], Sequence[Due]],
-    ) -> list[Past]:
+        otherwise: Callable[[list[Snapshot]], Sequence[Due]],
+    ) -> list[Snapshot]:
         """What database and spool know of these channels, after all that was accepted by now.
 
         While the database is away, what this machine knows, after RECALL_LIMIT_S. If the process

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past, Sample
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Sample, Snapshot
 from powerlog.database.sqlite_files import NONE, delete, set_aside
 from powerlog.writer.fair_queue import Lot
 from powerlog.writer.spool_claims import Claims, last_of
@@ -26,7 +26,7 @@ from powerlog.writer.spool_file import Place, SpoolFile
 logger = logging.getLogger(__name__)
 
 # An old collector's record may lack what is new; what it cannot be read as is set aside, not lost.
-DECODERS = {"row": msgspec.json.Decoder(Sample), "run": msgspec.json.Decoder(Run)}
+DECODERS = {"row": msgspec.json.Decoder(Sample), "run": msgspec.json.Decoder(RunState)}
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 AT_LEAST = 50  # where something has to be given up, one in so many: each time takes a while
 
@@ -166,11 +166,11 @@ class Spool:
             if file in self._files():  # else it was set aside meanwhile
                 self._remove(file, place)
 
-    def past(self, device_id: str, channel: str, before: Past | None) -> Past | None:
+    def past(self, device_id: str, channel: str, before: Snapshot | None) -> Snapshot | None:
         """The channel's past, with what the database knows of it, and what waits here on top."""
         waiting = self._of_channel(device_id, channel)
         rows = [each for each in waiting if isinstance(each, Sample)]
-        runs = [each for each in waiting if isinstance(each, Run)]
+        runs = [each for each in waiting if isinstance(each, RunState)]
         if before:
             rows.insert(0, before.row)
             if before.run:
@@ -181,9 +181,11 @@ class Spool:
         if run is None or run.ended_at is not None:
             ends = [run.ended_at if run else None, before.ended_at if before else None]
             ended_at = max((end for end in ends if end is not None), default=None)
-            return Past(max(rows, key=lambda row: row.ts), ended_at=ended_at)
+            return Snapshot(max(rows, key=lambda row: row.ts), ended_at=ended_at)
         peak_w = max([run.peak_w, *(row.apower_w for row in rows if row.ts > run.started_at)])
-        return Past(max(rows, key=lambda row: row.ts), msgspec.structs.replace(run, peak_w=peak_w))
+        return Snapshot(
+            max(rows, key=lambda row: row.ts), msgspec.structs.replace(run, peak_w=peak_w)
+        )
 
     def _of_channel(self, device_id: str, channel: str) -> list[Due]:
         found: list[Due] = []

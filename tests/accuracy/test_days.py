@@ -12,7 +12,7 @@ from benchmarks.accuracy.scenarios import Life
 from powerlog import models
 from powerlog.core.channel_state import Rules
 from powerlog.core.days import days_between
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.database.run_shares import NOTHING, Counted, Share, bounds, shares
 from powerlog.database.sql import moment
 
@@ -37,7 +37,7 @@ SIMPLE = ("pump", "heater")
 CALM = (24, 51, 144)
 
 
-def row(run: Run) -> models.Run:
+def row(run: RunState) -> models.Run:
     return models.Run(
         device_id=run.device_id,
         channel=run.channel,

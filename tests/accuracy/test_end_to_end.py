@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from benchmarks.accuracy.playback import Played, Score, judge, play
 from benchmarks.accuracy.scenarios import Life
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample
 from tests.servers import Server, daphne, running, until
 
@@ -44,7 +44,7 @@ def found(server: Server, device_id: str) -> Played:
             "FROM runs WHERE device_id = %s",
             [device_id],
         ):
-            run = Run(device_id, channel, start, peak_w, None, energy_wh, 0.0, end, how)
+            run = RunState(device_id, channel, start, peak_w, None, energy_wh, 0.0, end, how)
             played.runs.setdefault(channel, {})[start] = run
     return played
 

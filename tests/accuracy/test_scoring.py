@@ -12,7 +12,7 @@ from benchmarks.accuracy.playback import ALL, judge, play
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core.frame import Frame
-from powerlog.core.run_state import Run
+from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Rules, Sample, Sampler
 
 MANY = 150
@@ -91,14 +91,14 @@ class Wrong(Sampler):
         return [other for due in super().feed(frame, now) for other in self.altered(due)]
 
     def altered(self, due: Due) -> list[Due]:
-        if isinstance(due, Run):
+        if isinstance(due, RunState):
             return self.altered_run(due)
         return self.altered_row(due)
 
     def altered_row(self, row: Sample) -> list[Due]:
         return [row]
 
-    def altered_run(self, run: Run) -> list[Due]:
+    def altered_run(self, run: RunState) -> list[Due]:
         return [run]
 
 
@@ -151,7 +151,7 @@ def test_it_notices_invented_minutes(few: list[Life]) -> None:
 
 def test_it_notices_runs_that_are_seconds_off(few: list[Life]) -> None:
     class Slow(Wrong):
-        def altered_run(self, run: Run) -> list[Due]:
+        def altered_run(self, run: RunState) -> list[Due]:
             return [msgspec.structs.replace(run, started_at=run.started_at + 3)]
 
     score = score_of(few, sampler_type=Slow)
@@ -161,7 +161,7 @@ def test_it_notices_runs_that_are_seconds_off(few: list[Life]) -> None:
 @pytest.mark.parametrize("factor", [0.97, 1.03])
 def test_it_notices_energy_that_is_off(factor: float, few: list[Life]) -> None:
     class Greedy(Wrong):
-        def altered_run(self, run: Run) -> list[Due]:
+        def altered_run(self, run: RunState) -> list[Due]:
             booked_wh = run.booked_wh * factor
             return [msgspec.structs.replace(run, booked_wh=booked_wh)]
 

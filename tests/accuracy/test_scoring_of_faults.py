@@ -15,8 +15,8 @@ from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
 from powerlog.core import protocol
 from powerlog.core.frame import Frame
-from powerlog.core.run_state import Run
-from powerlog.core.sampler import Due, Past, Rules, Sample, Sampler
+from powerlog.core.run_state import RunState
+from powerlog.core.sampler import Due, Rules, Sample, Sampler, Snapshot
 
 HOURS = 3.0
 SPIKE_WH = 1000.0  # more than any load here uses between two reports
@@ -55,7 +55,7 @@ class Credulous(Sampler):
         self.spikes_wh: Counter[str] = Counter()  # of channels, not yet booked
         self.booked_wh: Counter[tuple[str, float]] = Counter()  # of runs
 
-    def restore(self, past: Past) -> None:
+    def restore(self, past: Snapshot) -> None:
         super().restore(past)
         if past.run is not None and past.run.counter_wh is not None:
             self.stood[past.row.channel] = past.run.counter_wh
@@ -69,11 +69,11 @@ class Credulous(Sampler):
                 self.spikes_wh[reading.channel] += rise_wh if rise_wh > SPIKE_WH else 0.0
         return [self.with_spikes(due) for due in super().feed(frame, now)]
 
-    def leave(self) -> list[Run]:
+    def leave(self) -> list[RunState]:
         return [self.with_spikes(run) for run in super().leave()]
 
     def with_spikes(self, due: Any) -> Any:
-        if not isinstance(due, Run):
+        if not isinstance(due, RunState):
             return due
         name = (due.channel, due.started_at)
         self.booked_wh[name] += self.spikes_wh.pop(due.channel, 0.0)
@@ -190,7 +190,7 @@ class Vague(Sampler):
 
 
 def is_lost(due: Due) -> bool:
-    return isinstance(due, Run) and due.end == "lost contact"
+    return isinstance(due, RunState) and due.end == "lost contact"
 
 
 @pytest.mark.parametrize("kind", ["other profile", "silent channel"])
