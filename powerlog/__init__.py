@@ -19,5 +19,5 @@ What they need stands in a folder for each:
     lists        search, pages by cursor and export, at any size of table
     pages        the dashboard: a day, the weeks, all channels, in pictures and words
     running      health, metrics, several processes on one port, the database away
-    simulation   Shellys that do not exist, for `manage.py simulate` and `demo`
+    simulation   one simulated Shelly, for `manage.py simulate`, `demo` and the benchmarks
 """
