@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from benchmarks.accuracy.playback import ALL, Played
-from benchmarks.accuracy.scoring import NEAR_S, NEAR_W, NEAR_WH
+from benchmarks.accuracy.results import NEAR_S, NEAR_W, NEAR_WH
 from powerlog.core.protocol import parse
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample, Sampler

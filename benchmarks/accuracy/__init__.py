@@ -1,20 +1,16 @@
-"""Made-up lives of devices, of which the truth is known to the second, and how right the rules are.
+"""How right the rows and runs of the collector are: made-up lives of devices with known truth.
 
-    curves   what is drawn, to the second
-    counters what a device counts of it, and forgets
-    mishaps  what happens to a device and its line
-    misfortunes/ what real devices showed besides, in some lives
-    wiring   what is wired to its channels
-    words    how a firmware words what it measures and counts
-    voice    when a device says what
-    lives    a whole life, drawn from a seed: the messages, and when they are received
-    score    a life played through the rules
-    hearing  what a reader of its messages knows of a channel
-    judge    what came of it against the truth
-    turns    when its runs start and end
-    energy   how much a run may claim to have used
-    doubts   how much more or less where a misfortune hides the truth
-    findings what the judge finds
+    scenarios           the life of a device, drawn from a seed: its messages and their arrival
+    load_curves, wiring the loads of its channels, and what they draw, to the second
+    disturbances        disconnects, power failures, delays, resets and wrong clocks
+    faults/             what real devices showed besides, in some lives
+    connection_reports  all that a device reports on a connection
+    playback            a life through the rules of sampling
+    readings            what a reader of all messages knows of a channel
+    run_turns           when its runs start and end
+    energy_bounds       how much energy a run may have
+    energy_uncertainty  how much more or less where a fault hides the truth
+    scoring, results    the comparison with the truth, and its sums
 
-Pure, all of it, like the core that it tries.
+Pure, all of it, like the core that it measures. powerlog/simulation has the device itself.
 """

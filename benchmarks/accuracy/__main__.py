@@ -9,9 +9,10 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from benchmarks.accuracy.playback import judge, play
+from benchmarks.accuracy.playback import play
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
+from benchmarks.accuracy.scoring import score_life
 
 PROGRESS_S = 2.0
 SHOWN = 10
@@ -32,7 +33,7 @@ def measure(lives: int, hours: float, seed: int) -> None:
     shown_at = time.monotonic()
     for each in range(seed, seed + lives):
         life = Life(each, hours)
-        judge(life, play(life), score)
+        score_life(life, play(life), score)
         if time.monotonic() - shown_at > PROGRESS_S:
             shown_at = time.monotonic()
             sys.stderr.write(f"{score.lives} of {lives} lives\n")
@@ -41,10 +42,10 @@ def measure(lives: int, hours: float, seed: int) -> None:
 
 
 def described(finding: Finding) -> str:
-    kind, seed, channel, at, why, _, befell = finding
+    kind, seed, channel, at, why, _, fault = finding
     clock = time.strftime("%H:%M:%S", time.gmtime(at))
     line = f"seed {seed} {channel} {clock}: {kind}: {why}"
-    return f"{line} ({befell})" if befell else line
+    return f"{line} ({fault})" if fault else line
 
 
 if __name__ == "__main__":

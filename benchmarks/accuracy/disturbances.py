@@ -1,4 +1,4 @@
-"""What happens to a device and to its line: disconnects, power failures, delays, resets, clocks.
+"""Disturbances of a device and its line: disconnects, power failures, delays, resets, clocks.
 
 Pure: drawn from a seed, like the curves.
 """
@@ -15,8 +15,8 @@ SAVED_EVERY_S = 30
 ROOM_S = 300  # of a connection before and after a cut
 
 
-class Mishaps(NamedTuple):
-    """What happens to a device. Stretches of time do not overlap."""
+class Disturbances(NamedTuple):
+    """The disturbances of one device. Stretches of time do not overlap."""
 
     connections: list[Connection]
     outages: list[tuple[float, float]]  # without power
@@ -25,7 +25,7 @@ class Mishaps(NamedTuple):
     clock_ahead_s: float = 0.0
     doubled: float = 0.0  # the part of the frames that come twice
 
-    def cut(self, connection: Connection, at: float, away_s: float) -> "Mishaps":
+    def cut(self, connection: Connection, at: float, away_s: float) -> "Disturbances":
         """Return these with one disconnect more, in the middle of a connection."""
         at, back = round(at, 2), round(at + away_s, 2)
         index = self.connections.index(connection)
@@ -35,22 +35,22 @@ class Mishaps(NamedTuple):
             stalls=[each for each in self.stalls if each[1] < at - 10 or each[0] > back + 60],
         )
 
-    def cut_often(self, chance: Random, times: int, away_s: tuple[float, float]) -> "Mishaps":
+    def cut_often(self, chance: Random, times: int, away_s: tuple[float, float]) -> "Disturbances":
         """Return these with some disconnects more, as far as there is room for them."""
-        mishaps = self
+        disturbances = self
         for _ in range(times):
-            roomy = [each for each in mishaps.connections if _room_s(each) > away_s[1]]
+            roomy = [each for each in disturbances.connections if _room_s(each) > away_s[1]]
             if not roomy:
                 break
             connection = chance.choices(roomy, [_room_s(each) for each in roomy])[0]
             away = chance.uniform(*away_s)
             at = connection.start + ROOM_S + chance.uniform(0, _room_s(connection) - away)
-            mishaps = mishaps.cut(connection, at, away)
-        return mishaps
+            disturbances = disturbances.cut(connection, at, away)
+        return disturbances
 
-    def befall(self, counter: Counter) -> None:
-        """The counter's share of them."""
-        # How long before it failed a device last saved its counters is as good as chance.
+    def apply_to(self, counter: Counter) -> None:
+        """Apply the crashes and resets to a counter."""
+        # The time since a device last saved its counters is as good as chance.
         crashes = [(off, off % SAVED_EVERY_S) for off, _ in self.outages]
         for ts, lost_s in sorted([*crashes, *((ts, math.inf) for ts in self.resets)]):
             if lost_s < math.inf:
@@ -59,10 +59,10 @@ class Mishaps(NamedTuple):
                 counter.reset(ts)
 
 
-def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
-    """Up to a handful of interruptions. A clock that is wrong has no server to set it after a boot,
-    so such a device is spared the power failures; one that never learns the time is spared delays
-    as well, for then nobody could know when its frames were sent."""
+def draw_disturbances(chance: Random, start: float, end: float) -> Disturbances:
+    """Draw up to a handful of disconnects. A wrong clock has no server to set it after a boot, so
+    such a device has no power failures. One that never learns the time has no delays either: the
+    moment of a delayed frame would be unknowable."""
     clock = chance.choices(("right", "wrong", "unset"), (16, 3, 1))[0]
     booted = start - chance.uniform(10, 1e6)
     never = math.inf if clock == "unset" else -math.inf
@@ -85,7 +85,7 @@ def draw_mishaps(chance: Random, start: float, end: float) -> Mishaps:
             connections.append(Connection(round(back, 2), end, powered, synced))
         else:
             connections.append(last._replace(start=round(lost + away_s, 2)))
-    return Mishaps(
+    return Disturbances(
         connections,
         outages,
         [] if clock == "unset" else _stalls(chance, connections),

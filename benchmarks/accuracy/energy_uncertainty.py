@@ -1,4 +1,4 @@
-"""How far the energy of a run may differ from the truth where a misfortune hides the truth.
+"""The difference that the energy of a run may have where a fault hides the truth.
 
 Pure. Between two reports of a counter that misleads, the energy may be the integral of the last
 known power, and anything from there to the truth, but nothing beyond the two.
@@ -27,8 +27,8 @@ class Stretch(NamedTuple):
     low_only: bool = False
 
 
-class Doubts:
-    """The stretches of one channel in which its energy is in doubt."""
+class Uncertainty:
+    """The stretches of one channel in which its energy is uncertain."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Doubts:
         self._channel, self._losses, self._quiet = channel, losses, quiet
         self._unsure = unsure
         self._rowed = Curve(Step(*each) for each in rowed(read, rules))
-        self._held = Curve(Step(each.at, each.said.watts or 0.0) for each in read)
-        self._stretches = list(self._doubted(read))
+        self._held = Curve(Step(each.at, each.known.watts or 0.0) for each in read)
+        self._stretches = list(self._uncertain(read))
         self._ends = [stretch.until for stretch in self._stretches]
 
     def of(self, since: float, until: float) -> tuple[float, float]:
@@ -74,8 +74,8 @@ class Doubts:
             # Several runs in a stretch share its rise by their own power and time.
             yield stretch.rise_wh * held_wh / _drawn(self._held, stretch.since, stretch.until)
 
-    def _doubted(self, read: list[Reading]) -> Iterator[Stretch]:
-        counted = [each for each in read if each.said.counter in ("right", "wrong")]
+    def _uncertain(self, read: list[Reading]) -> Iterator[Stretch]:
+        counted = [each for each in read if each.known.counter in ("right", "wrong")]
         for before, after in pairwise(counted):
             if self._misleads(before, after):
                 yield Stretch(before.at, after.at, None)
@@ -91,7 +91,7 @@ class Doubts:
         counters = filter(None, (channel.counter, channel.returned))
         unknown = (*channel.failures, *((loss.last.at, loss.until) for loss in self._losses))
         return (
-            "wrong" in (before.said.counter, after.said.counter)
+            "wrong" in (before.known.counter, after.known.counter)
             or channel.counter.leaps(since, until)
             or any(each.forgotten_wh(since, until) > 0 for each in counters)
             or any(start < until and since < end for start, end in unknown)

@@ -1,16 +1,13 @@
-"""How well the rules of sampling find out what is true: lives are played through and judged.
+"""Play a life through the rules of sampling.
 
-Pure. Each connection of a life gets a Sampler of its own, which knows of those before what a
-database would: rows of which the first of a minute wins, runs of which the last version told does.
-What is right and what is not is for judge.py to say.
+Pure. Each connection of a life gets a Sampler of its own, which gets the past from what a database
+would have: the first row of each minute, and the last version of each run.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
-from benchmarks.accuracy.scoring import Judge
 from powerlog.core.protocol import parse
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Rules, Sample, Sampler, Snapshot
@@ -20,7 +17,7 @@ ALL = Rules(channels=frozenset({"*"}))
 
 
 class Played(NamedTuple):
-    """What came of a life, as a database would hold it: the rows of each channel by their minute
+    """The result of a life, as a database would have it: the rows of each channel by their minute
     (ts // 60), and its runs by the moment of their start."""
 
     rows: dict[str, dict[int, Sample]]
@@ -57,20 +54,3 @@ def play(life: Life, rules: Rules = ALL, sampler_type: type[Sampler] = Sampler) 
                 sampler.restore(past)
         played.keep(sampler.feed(parse(message.text), message.received))
     return played
-
-
-def judge(life: Life, played: Played, score: Score, rules: Rules = ALL) -> None:
-    """Add to the score what is right and wrong in what came of a life."""
-    score.lives += 1
-    score.messages += len(life.messages)
-    befell, found = life.misfortune.kind, len(score.findings)
-    for name in {*played.rows, *played.runs} - set(life.channels):
-        no_meter = Finding("no channel", life.seed, name, life.start, "has no meter", 1.0, befell)
-        score.findings.append(no_meter)
-    for channel in life.channels.values():
-        rows = played.rows.get(channel.name, {})
-        runs = list(played.runs.get(channel.name, {}).values())
-        Judge(life, channel, rows, runs, rules, score).judge()
-    if befell:
-        score.befallen[befell] += 1
-        score.befallen_right[befell] += len(score.findings) == found

@@ -1,4 +1,4 @@
-"""The readings of one channel and the gaps between them, as a reader of all messages knows them.
+"""The readings of one channel and the gaps between them, as a reader of all messages has them.
 
 Pure.
 """
@@ -10,7 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from benchmarks.accuracy.results import NEAR_S
-from benchmarks.accuracy.scenarios import Life, Said
+from benchmarks.accuracy.scenarios import Known, Life
 from powerlog.core.channel_state import Rules
 from powerlog.simulation.channel import Channel, Silence
 from powerlog.simulation.curves import MINUTE_S
@@ -20,7 +20,7 @@ RECORDED_MIN = 4  # how old the minutes of a record may be
 
 class Reading(NamedTuple):
     at: float
-    said: Said
+    known: Known
     connection: int
 
     @property
@@ -28,28 +28,28 @@ class Reading(NamedTuple):
         return int(self.at // MINUTE_S)
 
     def active(self, rules: Rules) -> bool:
-        return (self.said.watts or 0.0) > rules.power_threshold_w
+        return (self.known.watts or 0.0) > rules.power_threshold_w
 
 
 class Loss(NamedTuple):
-    """No reading of a channel follows `last` until then, while its device speaks."""
+    """No reading of a channel follows `last` until then, while its device reports others."""
 
     last: Reading
     until: float
 
 
 def readings(life: Life, channel: str) -> Iterator[Reading]:
-    """What is read of the channel, without what comes too late to be of a minute."""
+    """Return the readings of the channel, without those that come too late for their minute."""
     latest = 0.0
     for message in life.messages:
-        said = message.says.get(channel)
-        if said is not None and message.at >= latest:
+        known = message.known.get(channel)
+        if known is not None and message.at >= latest:
             latest = message.at
-            yield Reading(latest, said, message.connection)
+            yield Reading(latest, known, message.connection)
 
 
 def gaps(read: list[Reading]) -> list[tuple[Reading, Reading]]:
-    """The readings around each full minute without one, and around each change of connection."""
+    """Return the readings around each full minute without one, and around each reconnect."""
     return [
         (before, after)
         for before, after in pairwise(read)
@@ -83,9 +83,9 @@ def unsigned(gaps: list[tuple[Reading, Reading]], rules: Rules) -> Iterator[tupl
     Its power before a new connection is unknown: a database has no rows of a channel that feeds in.
     """
     for before, after in gaps:
-        if after.said.void == "sign":
-            known = [after] if before.connection != after.connection else [before, after]
-            feeds_in = any((each.said.watts or 0.0) < -rules.power_threshold_w for each in known)
+        if after.known.void == "sign":
+            sides = [after] if before.connection != after.connection else [before, after]
+            feeds_in = any((each.known.watts or 0.0) < -rules.power_threshold_w for each in sides)
             since = after.minute - RECORDED_MIN
             if feeds_in:
                 yield range(max(since, before.minute), after.minute), True
@@ -98,7 +98,7 @@ def rowed(read: list[Reading], rules: Rules) -> Iterator[tuple[float, float]]:
     by the last row, which has the first active reading of its minute."""
     row_w, minute = 0.0, -1
     for reading, after in zip(read, [*read[1:], None], strict=True):
-        watts = reading.said.watts or 0.0
+        watts = reading.known.watts or 0.0
         if reading.active(rules) and reading.minute != minute:
             row_w, minute = watts, reading.minute
         leaves = after is not None and after.connection != reading.connection

@@ -1,4 +1,4 @@
-"""What a judge finds: sums over all lives, and each thing that is wrong.
+"""The results of the scoring: sums over all lives, and each thing that is wrong.
 
 Pure.
 """
@@ -13,7 +13,7 @@ NEAR_WH = 1.0  # so far off may the energy of a channel's runs be
 
 class Finding(NamedTuple):
     """Something wrong in the life of this seed. at: Unix seconds. weight: the worse, the more.
-    misfortune: what befell that life, if anything."""
+    fault: the kind of fault in that life, if it has one."""
 
     kind: str
     seed: int
@@ -21,11 +21,11 @@ class Finding(NamedTuple):
     at: float
     why: str
     weight: float = 1.0
-    misfortune: str = ""
+    fault: str = ""
 
 
 class Score:
-    """The sums over all lives that were judged."""
+    """The sums over all lives that were compared."""
 
     def __init__(self) -> None:
         self.lives = self.messages = self.channels = self.rows = 0
@@ -37,8 +37,8 @@ class Score:
         self.turns = self.turns_right = self.turns_false = 0
         self.energy_wh: list[float] = []
         self.findings: list[Finding] = []
-        self.befallen: Counter[str] = Counter()  # lives by what befell them
-        self.befallen_right: Counter[str] = Counter()
+        self.faulty: Counter[str] = Counter()  # lives by their kind of fault
+        self.faulty_right: Counter[str] = Counter()
 
     def worst(self, count: int) -> list[Finding]:
         return sorted(self.findings, key=lambda finding: -finding.weight)[:count]
@@ -60,10 +60,10 @@ class Score:
             "turns that were none": f"{self.turns_false}",
             "energy": f"worst {worst:.3f} Wh, mean {mean:.3f} Wh, {beyond} beyond {NEAR_WH:g} Wh",
         }
-        lines["lives with misfortunes"] = _part(self.befallen_right.total(), self.befallen.total())
+        lines["lives with misfortunes"] = _part(self.faulty_right.total(), self.faulty.total())
         lines |= {
-            f"  {kind}": _part(self.befallen_right[kind], self.befallen[kind])
-            for kind in sorted(self.befallen)
+            f"  {kind}": _part(self.faulty_right[kind], self.faulty[kind])
+            for kind in sorted(self.faulty)
         }
         return "\n".join(f"{name:<31}{value}" for name, value in lines.items())
 

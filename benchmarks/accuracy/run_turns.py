@@ -50,13 +50,13 @@ class Turns:
 
     def of(self, kind: Kind) -> list[float]:
         """Return the moments of all turns, in order, also of those that no message reports."""
-        if self._life.misfortune.quiet:
+        if self._life.fault.quiet:
             return [turn.at for turn in self._read_turns(kind)]
         return [stretch[kind == "end"] for stretch in self.active]
 
     def expected(self, kind: Kind) -> Iterator[Turn]:
         """Return the turns that the runs must have."""
-        if self._life.misfortune.quiet:
+        if self._life.fault.quiet:
             yield from self._read_turns(kind)
             return
         for at in self.of(kind):

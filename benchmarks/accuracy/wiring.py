@@ -1,4 +1,4 @@
-"""What is wired to the channels of a device, and their counters.
+"""The channels of a device with their loads and counters.
 
 Pure: drawn from a seed.
 """
@@ -6,7 +6,7 @@ Pure: drawn from a seed.
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from benchmarks.accuracy.faults.fault import Misfortune
+from benchmarks.accuracy.faults.fault import Fault
 from benchmarks.accuracy.load_curves import (
     LOADS,
     SMALL,
@@ -28,8 +28,8 @@ Energy = Callable[[float], float]  # Wh until a moment
 class Wiring:
     """Draws the channels of a device that lives from start to end."""
 
-    def __init__(self, chance: Random, misfortune: Misfortune, start: float, end: float) -> None:
-        self._chance, self._misfortune, self._start, self._end = chance, misfortune, start, end
+    def __init__(self, chance: Random, fault: Fault, start: float, end: float) -> None:
+        self._chance, self._fault, self._start, self._end = chance, fault, start, end
 
     def channels(self, kind: str, firmware: Firmware) -> Iterator[Channel]:
         if kind == "em":
@@ -50,17 +50,17 @@ class Wiring:
 
     def _wire(self, name: str, loads: Sequence[str]) -> tuple[str, Curve]:
         chance, load = self._chance, LOADS[chosen := self._chance.choice(loads)]
-        if other := self._misfortune.load(name):
-            chance, load, chosen = self._misfortune.chance, other, "feeding in"
+        if other := self._fault.load(name):
+            chance, load, chosen = self._fault.chance, other, "feeding in"
         curve = draw_curve(chance, load, self._start - 600, self._end)
-        for off, on in self._misfortune.mishaps.outages:
+        for off, on in self._fault.disturbances.outages:
             curve = interrupted(curve, off, on)
         return chosen, curve
 
     def _channel(
         self, name: str, load: str, curve: Curve, parts: list[Curve], returns: bool = False
     ) -> Channel:
-        """parts: what the counters add up, each in its direction."""
+        """Return a channel. parts: the curves that its counters add up, each in its direction."""
         quantised = load in SMALL and not name.startswith("em") and self._chance.random() < 0.5
         returns = returns or any(part.returns for part in parts)
         gross = returns and not name.startswith("em")  # an aenergy counts both directions
@@ -70,9 +70,9 @@ class Wiring:
         back = _sum([part.returned_wh for part in parts])
         returned = Counter(back, base_wh / 7) if returns else None
         channel = Channel(name, load, curve, counter, returned, quantised)
-        channel = self._misfortune.strike(channel)
+        channel = self._fault.change_channel(channel)
         for each in filter(None, (counter, returned)):
-            self._misfortune.mishaps.befall(each)
+            self._fault.disturbances.apply_to(each)
         return channel
 
 

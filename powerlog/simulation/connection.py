@@ -1,4 +1,4 @@
-"""A stretch of time in which a device is connected, and what it knows of the time meanwhile.
+"""A stretch of time in which a device is connected.
 
 Pure.
 """
@@ -10,7 +10,7 @@ from powerlog.simulation.curves import MINUTE_S
 
 
 class Connection(NamedTuple):
-    """A stretch in which the device is heard. Before synced it knows no time but its uptime."""
+    """A stretch in which a device is connected. Before synced its only time is its uptime."""
 
     start: float
     end: float
@@ -22,7 +22,7 @@ class Connection(NamedTuple):
         return Connection(*(moment + by_s for moment in self))
 
     def full_minutes(self) -> Iterator[float]:
-        """The full minutes of the device's clock; where that is never set, of its uptime."""
+        """Return the full minutes of the device's clock; where that is never set, of its uptime."""
         origin = self.booted if self.synced > self.end else 0.0
         since = max(self.start, min(self.synced, self.end) if not origin else 0.0)
         minute = origin + ((since - origin) // MINUTE_S + 1) * MINUTE_S

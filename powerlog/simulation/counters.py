@@ -1,6 +1,6 @@
 """A device's cumulative counter, what it forgets, and where it misleads.
 
-Pure, like curves.py, whose energy it counts.
+Pure, like the curve whose energy it counts.
 """
 
 import math
@@ -40,20 +40,17 @@ class Counter:
 
     def shows(self, ts: float) -> float:
         """Return what it shows at this moment, Wh: nearly always where it stands."""
-        for misread in self.misreads:
-            if misread.since <= ts < misread.until:
-                return misread.wh
-        return self.at(ts)
+        misread = self._misread(ts)
+        return misread.wh if misread else self.at(ts)
 
     def misleads(self, ts: float) -> bool:
-        misreads = self.misreads  # nearly always there are none, and that is cheap to see
-        return bool(misreads) and any(each.since <= ts < each.until for each in misreads)
+        return self._misread(ts) is not None
 
     def leaps(self, since: float, until: float) -> bool:
         return any(since < at <= until for at, _ in self._leaps)
 
     def mwh(self, since: float, until: float) -> float:
-        """What it counts in this time; forgetting does not touch that."""
+        """Return what it counts in this time, whatever it forgets. mWh."""
         return max(0.0, round((self._counted_wh(until) - self._counted_wh(since)) * 1000, 3))
 
     def reset(self, ts: float) -> None:
@@ -61,7 +58,7 @@ class Counter:
         self.resets.append(ts)
 
     def step_back(self, ts: float, seconds: float) -> None:
-        """A crash: what was counted in the last seconds was not yet saved."""
+        """Crash: forget what was counted in the last seconds and not yet saved."""
         since = max(ts - seconds, *(at for at, _ in self._forgotten), 0.0)
         self._forgotten.append((ts, self._counted_wh(ts) - self._counted_wh(since)))
 
@@ -81,13 +78,19 @@ class Counter:
         return later
 
     def forgotten_wh(self, since: float, until: float) -> float:
-        """What it lost in this time by crashes and resets."""
+        """Return what it lost in this time by crashes and resets."""
         return sum(wh for at, wh in self._forgotten if since < at <= until)
 
     def stepped_back_wh(self, since: float, until: float) -> float:
-        """What it lost in this time by crashes alone."""
+        """Return what it lost in this time by crashes alone."""
         crashes = ((at, wh) for at, wh in self._forgotten if at not in self.resets)
         return sum(wh for at, wh in crashes if since < at <= until)
+
+    def _misread(self, ts: float) -> Misread | None:
+        for misread in self.misreads:
+            if misread.since <= ts < misread.until:
+                return misread
+        return None
 
     def _counted_wh(self, ts: float) -> float:
         energy_wh = self._energy_wh(ts)

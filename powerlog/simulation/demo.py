@@ -1,9 +1,9 @@
-"""The story of `manage.py demo`: what two pumps that do not exist did, and when nobody heard them.
+"""The story of `manage.py demo`: two simulated pumps, and when they are out of reach.
 
 Pure: the same moments make the same story. The pump of the waterworks is well and fills its tank
-some ten times a day. That of the pressure station is as well as that until, two weeks before the
-end, its pressure tank begins to lose its air: it brings as much water as ever, but in ever more and
-ever shorter runs. Both speak as the simulator does.
+some ten times a day. So is that of the pressure station until, two weeks before the end, its
+pressure tank begins to lose its air: it brings as much water as ever, but in ever more and ever
+shorter runs. Both report as a Pro 4PM does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ from powerlog.simulation.pro4pm import OFF, SimulatedShelly
 DAY_S = 86_400
 FAILING_S = 14 * DAY_S
 LIVES_ON_DAYS = 2  # beyond the end: a device that dials in afterwards just goes on
-QUIET_MINUTES = 10  # of an idle pump every tenth minute is told: nothing would come of the others
+QUIET_MINUTES = 10  # of an idle pump every tenth minute is sent: the others would make no rows
 COUNTER_BEFORE_WH = 412_000.0
-# How likely water is wanted in each hour of the day, against the others.
+# The weight of each hour of the day: how likely water is wanted in it.
 WORKDAY = (0, 0, 0, 0, 1, 3, 9, 10, 6, 3, 2, 3, 5, 4, 2, 2, 4, 7, 9, 9, 7, 5, 3, 1)
 WEEKEND = (1, 0, 0, 0, 0, 1, 3, 5, 8, 9, 8, 7, 7, 6, 5, 5, 6, 7, 8, 8, 7, 5, 4, 2)
 LEAKS_A_DAY = 40
@@ -33,14 +33,14 @@ LONG_RUN_S = 540.0
 
 
 class Silence(NamedTuple):
-    """A stretch of time, in Unix seconds, in which nothing was heard of a device."""
+    """A stretch of time, in Unix seconds, without a message of a device."""
 
     since: float
     until: float
 
 
 class Pump(NamedTuple):
-    """A pump and its device: what staff would note of it, how it works, when it was out of reach.
+    """A pump and its device: the notes of its staff, how it works, when it is out of reach.
 
     away: days before the last one, the hour on which it began, and the hours that it took.
     """
@@ -102,10 +102,10 @@ class Story:
         self._dials = [since, *(silence.until for silence in self.silences)]
 
     def minutes(self) -> list[int]:
-        """The starts of the minutes that are worth telling."""
+        """Return the starts of the minutes that make rows or runs."""
         starts = range(int(self.since) // MINUTE_S * MINUTE_S, int(self.until) + 1, MINUTE_S)
         dials = {int(at) // MINUTE_S * MINUTE_S for at in self._dials}
-        # Around a run two minutes more: what the device says of its last three has to meet.
+        # Around a run two minutes more: the record of the last three minutes has to meet them.
         return [
             start
             for start in starts
@@ -115,7 +115,7 @@ class Story:
         ]
 
     def frames(self, minute: int) -> Iterator[tuple[float, str]]:
-        """What arrives in the minute that begins then: moment and text, in order."""
+        """Return what arrives in the minute that begins then: moment and text, in order."""
         since, until = max(float(minute), self.since), min(minute + MINUTE_S, self.until)
         away = [silence for silence in self.silences if silence.since < until]
         for at in self._dials:
@@ -128,7 +128,7 @@ class Story:
 
 
 def planned_runs(pump: Pump, since: float, until: float, zone: ZoneInfo) -> Iterator[PlannedRun]:
-    """All its runs, in order, on beyond the end."""
+    """Return all its runs, in order, on beyond the end."""
     day, free_at = day_of(since, zone), since
     while day <= day_of(until, zone) + timedelta(days=LIVES_ON_DAYS):
         chance = Random(f"{pump.device_id} {day}")
@@ -145,7 +145,7 @@ def planned_runs(pump: Pump, since: float, until: float, zone: ZoneInfo) -> Iter
 def wanted(
     pump: Pump, day: date, until: float, zone: ZoneInfo, chance: Random
 ) -> list[tuple[float, float]]:
-    """When water is wanted on this day, and for how many seconds of pumping."""
+    """Return when water is wanted on this day, and for how many seconds of pumping."""
     hours = WEEKEND if day.weekday() >= 5 else WORKDAY
     number = chance.randint(*pump.wanted_a_day)
     used = [
@@ -161,7 +161,7 @@ def wanted(
 def delivered(
     chance: Random, at: float, run_s: float, power_w: float, ill: float
 ) -> Iterator[PlannedRun]:
-    """The runs in which a pump does this: one, or many where its tank holds no pressure."""
+    """Return the runs of a pump for this: one, or many where its tank holds no pressure."""
     longest_s = 35.0 + 400.0 * (1.0 - ill) ** 3 if ill else run_s
     while run_s > 0:
         length_s = max(12.0, min(run_s, longest_s * (chance.uniform(0.8, 1.2) if ill else 1.0)))
@@ -171,14 +171,14 @@ def delivered(
 
 
 def illness(pump: Pump, at: float, until: float) -> float:
-    """From 0, well, to 1."""
+    """Return how ill a pump is: from 0, well, to 1."""
     return min(1.0, max(0.0, 1.0 - (until - at) / FAILING_S)) if pump.fails else 0.0
 
 
 def silences(
     pump: Pump, runs: Sequence[PlannedRun], since: float, until: float, zone: ZoneInfo
 ) -> Iterator[Silence]:
-    """Hours without the network as planned, and minutes of that within a long run now and then."""
+    """Return the planned hours without the network, and minutes of it within some long runs."""
     last_day = day_of(until, zone)
     hours = []
     for days, hour, length_h in pump.away:
@@ -200,5 +200,5 @@ def silences(
 
 
 def moment(day: date, hour: float, zone: ZoneInfo) -> float:
-    """That hour of the day by the clock on the wall, in Unix seconds."""
+    """Return that hour of the day by the clock on the wall, in Unix seconds."""
     return moment_of(datetime.combine(day, time()) + timedelta(hours=hour), zone).timestamp()

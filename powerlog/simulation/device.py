@@ -5,7 +5,6 @@ Pure: no socket and no clock. All times are Unix seconds by the device's own clo
 
 import math
 from collections.abc import Iterator
-from math import nan
 from random import Random
 from typing import NamedTuple
 
@@ -32,7 +31,7 @@ SWITCHED_OFF = {"output": False, "source": "SHC"}
 SWITCHED = ("switch", "light")
 INPUTS = {f"input:{number}": {"id": number, "state": False} for number in range(4)}
 LINKS = {"cloud": {"connected": True}, "eth": {"ip": None}, "ws": {"connected": True}}
-UNKNOWN = nan
+UNKNOWN = math.nan
 
 
 class Report(NamedTuple):

@@ -48,13 +48,9 @@ class SimulatedShelly:
         self._started_at = started_at
         chance = Random(seed)
         self._phase = chance.uniform(0, CHORE_S)
-        usual = (
-            OFF,
-            OFF,
-            Cycle(f"{seed}/2", chance.uniform(415, 445), 0.8, PUMP_ON_S),
-            Cycle(f"{seed}/3", chance.uniform(1.0, 1.3), 0.09, BLOCK_S),
-        )
-        self.loads = (*loads, *usual[len(loads) :])
+        pump = Cycle(f"{seed}/2", chance.uniform(415, 445), 0.8, PUMP_ON_S)
+        standby = Cycle(f"{seed}/3", chance.uniform(1.0, 1.3), 0.09, BLOCK_S)
+        self.loads = (*loads, *(OFF, OFF, pump, standby)[len(loads) :])
         channels = {}
         for number, load in enumerate(self.loads):
             name = f"switch:{number}"

@@ -89,7 +89,7 @@ def test_the_days_are_what_the_counter_says_to_one_watt_hour(settings: Any) -> N
         settings.TIME_ZONE = zone
         for number, seed in enumerate(CALM):
             for life, channel, runs in lived(zone, starts[number % len(starts)], seed):
-                assert len(life.mishaps.connections) == 1
+                assert len(life.disturbances.connections) == 1
                 if channel.load not in SIMPLE:
                     continue
                 days = totals(runs)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from benchmarks.accuracy.playback import Played, Score, judge, play
+from benchmarks.accuracy.playback import Played, play
+from benchmarks.accuracy.results import Score
 from benchmarks.accuracy.scenarios import Life
+from benchmarks.accuracy.scoring import score_life
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample
 from tests.servers import Server, daphne, running, until
@@ -63,7 +65,7 @@ def test_the_server_makes_of_a_life_what_the_rules_make_of_it(
         for life in lives:
             played = found(server, life.device_id)
             assert played.rows == play(life).rows
-            judge(life, played, score)
+            score_life(life, played, score)
         assert "Traceback" not in server.output
     assert score.rows > 500
     assert score.findings == []

@@ -1,4 +1,4 @@
-"""Each kind of misfortune happens, and its frames have the shape that real ones had."""
+"""Each kind of fault happens, and its frames have the shape that real ones had."""
 
 import json
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.accuracy import faults as misfortunes
-from benchmarks.accuracy.faults import MISFORTUNES
+from benchmarks.accuracy import faults
+from benchmarks.accuracy.faults import FAULTS
 from benchmarks.accuracy.faults.counter_faults import least_spike_wh
 from benchmarks.accuracy.faults.meter_faults import SIGNS
 from benchmarks.accuracy.scenarios import Life, Message
 
 HOURS = 1.5
-KINDS = {each.kind for each in MISFORTUNES}
+KINDS = {each.kind for each in FAULTS}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def lives() -> list[Life]:
 
 
 def of(kind: str, lives: list[Life]) -> list[Life]:
-    return [life for life in lives if life.misfortune.kind == kind]
+    return [life for life in lives if life.fault.kind == kind]
 
 
 def components(message: Message) -> dict[str, Any]:
@@ -44,13 +44,13 @@ def totals(life: Life, channel: str) -> Iterator[tuple[Message, float]]:
 
 
 def test_every_kind_happens_in_the_first_lives(lives: list[Life]) -> None:
-    assert {life.misfortune.kind for life in lives} == {"", *KINDS}
+    assert {life.fault.kind for life in lives} == {"", *KINDS}
 
 
 def test_the_lives_that_it_spares_are_as_they_were(
     lives: list[Life], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(misfortunes, "BEFALLEN", 0.0)
+    monkeypatch.setattr(faults, "FAULTY_SHARE", 0.0)
     spared = of("", lives)[:30]
     assert all(Life(life.seed, HOURS).messages == life.messages for life in spared)
 
@@ -63,7 +63,7 @@ def test_a_misread_counter_shows_something_else_and_goes_on(lives: list[Life]) -
     for life in of("misread counter", lives):
         for name, channel in life.channels.items():
             found = list(totals(life, name))
-            wrong = [m.says[name].counter == "wrong" for m, _ in found]
+            wrong = [m.known[name].counter == "wrong" for m, _ in found]
             for (before, at), (_, after) in zip(pairwise(found), pairwise(wrong), strict=True):
                 if after and before[0].connection == at[0].connection:
                     spike_wh = abs(at[1] - channel.counter.at(at[0].at))
@@ -96,7 +96,7 @@ def test_a_device_is_replaced_while_it_is_not_connected(lives: list[Life]) -> No
                     seen += 1
                     assert a.connection + 1 == b.connection
                     assert abs(after - before) > 10_000
-                    assert channel.curve.at(life.mishaps.outages[-1][0]).watts == 0
+                    assert channel.curve.at(life.disturbances.outages[-1][0]).watts == 0
     assert seen > 5
 
 
@@ -137,7 +137,7 @@ def test_the_sum_of_three_phases_is_net_of_what_one_feeds_in(lives: list[Life]) 
 def full_ones(life: Life) -> tuple[Message, Message]:
     """The first and the last full status before anything is forgotten."""
     first = life.messages[0]
-    forgets = [off for off, _ in life.mishaps.outages] + life.mishaps.resets
+    forgets = [off for off, _ in life.disturbances.outages] + life.disturbances.resets
     until = min([*forgets, life.end])
     return first, [each for each in life.messages if is_full(each) and each.at < until][-1]
 
@@ -150,12 +150,12 @@ def test_a_failing_meter_says_null_until_it_measures_again(lives: list[Life]) ->
     for life in of("failing meter", lives):
         for name, channel in life.channels.items():
             for since, until in channel.failures:
-                told = [m for m in life.messages if since < m.at < until and name in m.says]
-                assert all((m.says[name].watts or 0.0) == 0.0 for m in told)
-                (first,) = {m.text for m in life.messages if name in m.says and near(m.at, since)}
+                told = [m for m in life.messages if since < m.at < until and name in m.known]
+                assert all((m.known[name].watts or 0.0) == 0.0 for m in told)
+                (first,) = {m.text for m in life.messages if name in m.known and near(m.at, since)}
                 assert "null" in first
                 assert '"errors":["power_meter_failure"]' in first
-                again = [m for m in life.messages if name in m.says and near(m.at, until)]
+                again = [m for m in life.messages if name in m.known and near(m.at, until)]
                 ends += any('"errors":null' in m.text for m in again)
     assert ends > 5
 
@@ -173,7 +173,7 @@ def test_a_record_has_no_sign(lives: list[Life]) -> None:
                 component = components(message).get(name, {})
                 if "aenergy" in component:
                     assert is_unsigned(component, channel.sign)
-                    assert message.says[name].recorded == range(0)
+                    assert message.known[name].recorded == range(0)
         assert any(channel.curve.returns for channel in life.channels.values())
     assert signs == set(SIGNS)
 
@@ -192,12 +192,12 @@ def test_a_refused_clock_is_beyond_the_tolerance_and_so_is_its_record(lives: lis
             if ts := components(message).get("ts"):
                 assert abs(ts - message.received) > 120
                 assert message.at == message.received
-            for name in message.says:
+            for name in message.known:
                 energy = components(message).get(name, {}).get("aenergy", {})
                 if "minute_ts" in energy:
                     seen += 1
                     assert abs(energy["minute_ts"] - message.received) > 59
-                    assert message.says[name].void == "clock"
+                    assert message.known[name].void == "clock"
     assert seen > 100
 
 
@@ -216,11 +216,11 @@ def test_another_profile_leaves_the_old_channels_out(lives: list[Life]) -> None:
         at = life.channels[min(old)].gone
         for message in life.messages:
             if not near(message.at, at):
-                assert set(message.says) <= (old if message.at < at else new)
-        change = next(message for message in life.messages if new & set(message.says))
+                assert set(message.known) <= (old if message.at < at else new)
+        change = next(message for message in life.messages if new & set(message.known))
         assert '"NotifyFullStatus"' in change.text
         assert not {kind_of(name) for name in old} & {kind_of(name) for name in new}
-        starts = {connection.start for connection in life.mishaps.connections}
+        starts = {connection.start for connection in life.disturbances.connections}
         rebooted.add(at in starts)
     assert rebooted == {True, False}
 
@@ -235,8 +235,8 @@ def test_nothing_is_said_of_a_silent_channel_while_its_device_speaks(lives: list
                     for message in life.messages
                     if silence.since + 0.2 < message.at < silence.until
                 ]
-                assert not any(name in message.says for message in meanwhile)
-                assert len([m for m in meanwhile if m.says]) > (silence.until - silence.since) / 90
+                assert not any(name in message.known for message in meanwhile)
+                assert len([m for m in meanwhile if m.known]) > (silence.until - silence.since) / 90
                 lasts_s.append(silence.until - silence.since)
     assert min(lasts_s) < 240
     assert max(lasts_s) > 480
@@ -245,11 +245,11 @@ def test_nothing_is_said_of_a_silent_channel_while_its_device_speaks(lives: list
 def test_a_quiet_device_is_asked_and_answers(lives: list[Life]) -> None:
     unasked: list[float] = []
     for life in of("quiet device", lives):
-        for connection in life.mishaps.connections:
+        for connection in life.disturbances.connections:
             heard = [
                 message
                 for message in life.messages
-                if message.says and connection.start <= message.at <= connection.end + 0.2
+                if message.known and connection.start <= message.at <= connection.end + 0.2
             ]
             for before, after in pairwise(heard):
                 assert after.at - before.at < 82
@@ -260,7 +260,7 @@ def test_a_quiet_device_is_asked_and_answers(lives: list[Life]) -> None:
             body = json.loads(message.text)
             assert (body["id"], body["dst"]) == (2, "collector")
             assert "ts" not in components(message)
-        told = [m for m in life.messages if m.says and '"NotifyStatus"' in m.text]
+        told = [m for m in life.messages if m.known and '"NotifyStatus"' in m.text]
         unasked.append(len(told) / max(1, len(answers)))
     assert min(unasked) == 0  # it says nothing unasked
     assert max(unasked) > 0.5

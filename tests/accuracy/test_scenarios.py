@@ -25,8 +25,8 @@ def lives() -> list[Life]:
 
 @pytest.fixture(scope="module")
 def calm(lives: list[Life]) -> list[Life]:
-    """Those without a misfortune, of which more holds."""
-    return [life for life in lives if not life.misfortune.kind]
+    """Those without a fault, of which more holds."""
+    return [life for life in lives if not life.fault.kind]
 
 
 def params(message: Message) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def metered(life: Life) -> Iterator[tuple[Message, str, dict[str, Any]]]:
 
 
 def connection_of(life: Life, message: Message) -> Any:
-    return life.mishaps.connections[message.connection]
+    return life.disturbances.connections[message.connection]
 
 
 def used_mwh(curve: Curve, since: float, until: float) -> float:
@@ -143,8 +143,8 @@ def test_every_message_is_a_frame_that_says_what_is_known_to_be_in_it(lives: lis
             assert frame.device_id == life.device_id
             heard = {reading.channel: reading for reading in frame.readings}
             if life.channels:
-                assert set(heard) == set(message.says)
-            for name, said in message.says.items():
+                assert set(heard) == set(message.known)
+            for name, said in message.known.items():
                 assert heard[name].apower_w in (None, said.watts)
 
 
@@ -154,8 +154,8 @@ def test_messages_arrive_in_order_and_only_while_connected(lives: list[Life]) ->
         assert moments == sorted(moments)
         for message in life.messages:
             connection = connection_of(life, message)
-            late_s = max((end - begin for begin, end in life.mishaps.stalls), default=0.0)
-            sent = message.received + life.mishaps.clock_ahead_s
+            late_s = max((end - begin for begin, end in life.disturbances.stalls), default=0.0)
+            sent = message.received + life.disturbances.clock_ahead_s
             assert connection.start <= sent <= connection.end + late_s + 0.5
 
 
@@ -164,7 +164,7 @@ def test_the_power_that_is_said_is_the_power_of_that_moment(calm: list[Life]) ->
         for message in life.messages:
             if '"NotifyFullStatus"' in message.text:
                 moment = connection_of(life, message).start
-                for name, said in message.says.items():
+                for name, said in message.known.items():
                     true_w = life.channels[name].curve.at(moment).watts
                     assert said.watts == pytest.approx(true_w, abs=0.051)
 
@@ -172,7 +172,7 @@ def test_the_power_that_is_said_is_the_power_of_that_moment(calm: list[Life]) ->
 def test_each_channel_turns_within_a_second_of_what_is_said_of_it(calm: list[Life]) -> None:
     for life in calm:
         for name, channel in life.channels.items():
-            said = [(m.at, m.says[name].watts > 5) for m in life.messages if name in m.says]
+            said = [(m.at, m.known[name].watts > 5) for m in life.messages if name in m.known]
             turns = [b[0] for a, b in pairwise(said) if a[1] != b[1]]
             for at in (at for stretch in channel.curve.above(5) for at in stretch):
                 if life.connected(at, 1):
@@ -181,7 +181,7 @@ def test_each_channel_turns_within_a_second_of_what_is_said_of_it(calm: list[Lif
 
 def test_counters_are_the_integral_of_the_curve(calm: list[Life]) -> None:
     for life in calm:
-        if life.mishaps.resets or life.mishaps.outages:
+        if life.disturbances.resets or life.disturbances.outages:
             continue
         for name, channel in life.channels.items():
             totals = [
@@ -270,17 +270,17 @@ def test_every_kind_and_age_and_load_lives_among_the_first_lives(calm: list[Life
     assert any(channel.quantised for life in calm for channel in life.channels.values())
 
 
-def test_every_mishap_happens_in_the_first_lives(lives: list[Life]) -> None:
-    mishaps = [life.mishaps for life in lives]
-    gaps_s = [b.start - a.end for m in mishaps for a, b in pairwise(m.connections)]
+def test_every_disturbance_happens_in_the_first_lives(lives: list[Life]) -> None:
+    disturbances = [life.disturbances for life in lives]
+    gaps_s = [b.start - a.end for m in disturbances for a, b in pairwise(m.connections)]
     assert min(gaps_s) < 10
     assert max(gaps_s) > 3600
-    assert any(m.outages for m in mishaps)
-    assert any(m.resets for m in mishaps)
-    assert any(m.stalls for m in mishaps)
-    assert any(m.clock_ahead_s > 20 for m in mishaps)
-    assert any(m.clock_ahead_s < -20 for m in mishaps)
-    assert any(m.connections[0].synced > m.connections[0].end for m in mishaps)
+    assert any(m.outages for m in disturbances)
+    assert any(m.resets for m in disturbances)
+    assert any(m.stalls for m in disturbances)
+    assert any(m.clock_ahead_s > 20 for m in disturbances)
+    assert any(m.clock_ahead_s < -20 for m in disturbances)
+    assert any(m.connections[0].synced > m.connections[0].end for m in disturbances)
     texts = [[message.text for message in life.messages] for life in lives]
     assert any(a == b for said in texts for a, b in pairwise(said))
     assert any('"output":false,"source":"SHC"}' in text for said in texts for text in said)

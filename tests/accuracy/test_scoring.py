@@ -1,4 +1,4 @@
-"""The judge: right is right, each kind of wrong is noticed, and the core deserves its score."""
+"""The scoring: right is right, each kind of wrong is noticed, and the core deserves its score."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,11 @@ import pytest
 
 from benchmarks.accuracy import __main__ as command
 from benchmarks.accuracy.__main__ import described
-from benchmarks.accuracy.faults import MISFORTUNES
-from benchmarks.accuracy.playback import ALL, judge, play
+from benchmarks.accuracy.faults import FAULTS
+from benchmarks.accuracy.playback import ALL, play
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
+from benchmarks.accuracy.scoring import score_life
 from powerlog.core.frame import Frame
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Due, Rules, Sample, Sampler
@@ -29,7 +30,7 @@ def score_of(
 ) -> Score:
     score = Score()
     for life in lives:
-        judge(life, play(life, rules, sampler_type), score)
+        score_life(life, play(life, rules, sampler_type), score)
     return score
 
 
@@ -72,16 +73,16 @@ def test_the_energy_of_runs_is_within_a_watt_hour(score: Score) -> None:
     assert [off for off in score.energy_wh if abs(off) > 1] == []
 
 
-def test_every_misfortune_is_met_as_the_rules_promise(score: Score) -> None:
-    assert set(score.befallen) == {each.kind for each in MISFORTUNES}
-    assert score.befallen_right == score.befallen
+def test_every_fault_is_met_as_the_rules_promise(score: Score) -> None:
+    assert set(score.faulty) == {each.kind for each in FAULTS}
+    assert score.faulty_right == score.faulty
 
 
 def test_nothing_else_is_found(score: Score) -> None:
     assert score.worst(10) == []
 
 
-# What the judge notices
+# What the scoring notices
 
 
 class Wrong(Sampler):
@@ -174,7 +175,7 @@ def test_it_notices_a_channel_without_a_meter(few: list[Life]) -> None:
     relay = next(life for life in map(Life, range(100)) if life.device.kind == "relay")
     pump = next(life for life in few if life.device.kind == "switch")
     score = Score()
-    judge(relay, play(pump), score)
+    score_life(relay, play(pump), score)
     assert kinds(score) == {"no channel"}
 
 
@@ -210,17 +211,17 @@ def test_the_command_reports_its_progress(
     assert capsys.readouterr().err == "1 of 2 lives\n2 of 2 lives\n"
 
 
-def test_the_command_names_what_befell_the_life_of_a_finding() -> None:
+def test_the_command_names_the_fault_in_the_life_of_a_finding() -> None:
     finding = Finding("energy", 7, "switch:2", 3600.0, "off by +9 Wh", 9.0, "misread counter")
     line = "seed 7 switch:2 01:00:00: energy: off by +9 Wh"
     assert described(finding) == f"{line} (misread counter)"
-    assert described(finding._replace(misfortune="")) == line
+    assert described(finding._replace(fault="")) == line
 
 
-def test_the_table_counts_the_lives_of_each_misfortune() -> None:
+def test_the_table_counts_the_lives_of_each_fault() -> None:
     score = Score()
-    score.befallen.update({"cut texts": 2, "late sign": 3})
-    score.befallen_right.update({"late sign": 3})
+    score.faulty.update({"cut texts": 2, "late sign": 3})
+    score.faulty_right.update({"late sign": 3})
     assert score.table().splitlines()[-3:] == [
         "lives with misfortunes         3 of 5 right (60 %)",
         "  cut texts                    0 of 2 right (0 %)",

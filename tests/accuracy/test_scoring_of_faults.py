@@ -1,4 +1,4 @@
-"""The judge notices each kind of misfortune where the rules go wrong on it."""
+"""The scoring notices each kind of fault where the rules go wrong on it."""
 
 import json
 from collections import Counter
@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from benchmarks.accuracy import playback
-from benchmarks.accuracy.playback import ALL, Played, judge, play
+from benchmarks.accuracy.playback import ALL, Played, play
 from benchmarks.accuracy.readings import gaps, readings, unsigned
 from benchmarks.accuracy.results import Finding, Score
 from benchmarks.accuracy.scenarios import Life
+from benchmarks.accuracy.scoring import score_life
 from powerlog.core import protocol
 from powerlog.core.frame import Frame
 from powerlog.core.run_state import RunState
@@ -29,13 +30,13 @@ def lives() -> list[Life]:
 
 
 def of(kind: str, lives: list[Life]) -> list[Life]:
-    return [life for life in lives if life.misfortune.kind == kind]
+    return [life for life in lives if life.fault.kind == kind]
 
 
 def found(life: Life, played: Played, rules: Rules = ALL) -> set[str]:
     score = Score()
-    judge(life, played, score, rules)
-    assert all(finding.misfortune == life.misfortune.kind for finding in score.findings)
+    score_life(life, played, score, rules)
+    assert all(finding.fault == life.fault.kind for finding in score.findings)
     return {finding.kind for finding in score.findings}
 
 
@@ -157,12 +158,12 @@ def test_it_notices_a_row_of_a_record_without_a_sign(lives: list[Life]) -> None:
 def test_it_notices_a_row_of_the_record_of_a_refused_clock(lives: list[Life]) -> None:
     for life in of("refused clock", lives):
         name = next(iter(life.channels))
-        minute = int(life.mishaps.connections[-1].start // 60) - 1
+        minute = int(life.disturbances.connections[-1].start // 60) - 1
         assert "record of a refused clock" in found_with(life, name, "device", minute)
 
 
 def found_with(life: Life, channel: str, source: str, minute: int) -> set[str]:
-    """What the judge finds with this row more."""
+    """What the scoring finds with this row more."""
     played = play(life)
     row = Sample(minute * 60, life.device_id, channel, 89.0, 230.0, 0.4, 1000.0, source)
     played.rows.setdefault(channel, {})[minute] = row

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import astuple
 
 from powerlog.core.frame import Reading
-from powerlog.core.protocol import BOOTSTRAP, parse
+from powerlog.core.protocol import parse
 from powerlog.core.sampler import Rules, Sample, Sampler
 from powerlog.simulation.curves import Curve, Cycle, PlannedRun, planned_curve
 from powerlog.simulation.pro4pm import OFF, SimulatedShelly
@@ -268,44 +268,3 @@ def test_an_hour_makes_rows_for_the_pump_in_the_minutes_in_which_it_ran() -> Non
         # 450 W for more than the second after which a start is reported.
         assert set(minutes) >= {minute for minute, used in used_wh.items() if used > 450 / 3600}
         assert len(minutes) == len(set(minutes))
-
-
-def test_get_status_is_answered_with_the_status_and_no_ts(shelly: SimulatedShelly) -> None:
-    response = json.loads(shelly.answer(BOOTSTRAP[1], T0 + 5) or "")
-    expected = params(shelly.full_status(T0 + 5))
-    del expected["ts"]
-    assert response == {"id": 2, "src": DEVICE, "dst": "collector", "result": expected}
-
-
-@pytest.mark.parametrize(
-    ("request_text", "method"),
-    [
-        (BOOTSTRAP[0], "NotifyStatus"),
-        ('{"id":1,"src":"collector","method":"Switch.Vanish"}', "Switch.Vanish"),
-    ],
-)
-def test_other_requests_have_no_handler(
-    shelly: SimulatedShelly, request_text: str, method: str
-) -> None:
-    error = {"code": 404, "message": f"No handler for {method}"}
-    response = json.loads(shelly.answer(request_text, T0) or "")
-    assert response == {"id": 1, "src": DEVICE, "dst": "collector", "error": error}
-
-
-@pytest.mark.parametrize(
-    "rubbish",
-    [
-        "",
-        "{",
-        "[]",
-        "17",
-        b"\xff",
-        "[" * 100_000,
-        '{"id":2,"src":"collector"}',
-        '{"src":"collector","method":"Shelly.GetStatus"}',
-        '{"id":null,"src":"collector","method":"Shelly.GetStatus"}',
-        '{"id":2,"src":"collector","method":7}',
-    ],
-)
-def test_what_is_no_request_has_no_answer(shelly: SimulatedShelly, rubbish: str | bytes) -> None:
-    assert shelly.answer(rubbish, T0) is None

@@ -1,6 +1,6 @@
-"""Misfortunes that real devices have: some lives get one, drawn from a chance of its own.
+"""Faults that real devices have: some lives get one, drawn from a chance of its own.
 
-    misfortune  the base: none at all, and everything that a kind can change
+    fault  the base: none at all, and everything that a kind can change
     counting    counters that mislead
     metering    meters that fail, records of minutes that decide nothing
     speaking    channels and messages that do not arrive, texts that are cut
@@ -17,7 +17,7 @@ from benchmarks.accuracy.faults.counter_faults import (
     NetOfPhases,
     ReplacedDevice,
 )
-from benchmarks.accuracy.faults.fault import Born, Misfortune
+from benchmarks.accuracy.faults.fault import Fault, Traits
 from benchmarks.accuracy.faults.message_faults import (
     CutTexts,
     OtherProfile,
@@ -26,9 +26,9 @@ from benchmarks.accuracy.faults.message_faults import (
 )
 from benchmarks.accuracy.faults.meter_faults import FailingMeter, RefusedClock, UnsignedRecord
 
-BEFALLEN = 0.4  # this part of the lives gets one
+FAULTY_SHARE = 0.4  # this part of the lives gets one
 # The weights are higher for those that only few devices can have.
-MISFORTUNES: dict[type[Misfortune], int] = {
+FAULTS: dict[type[Fault], int] = {
     MisreadCounter: 3,
     JumpingCounter: 2,
     ReplacedDevice: 2,
@@ -44,10 +44,10 @@ MISFORTUNES: dict[type[Misfortune], int] = {
 }
 
 
-def draw_misfortune(chance: Random, born: Born) -> Misfortune:
-    """Return the misfortune of this device, or the base class: none."""
-    if chance.random() > BEFALLEN:
-        return Misfortune(chance, born)
-    fitting = [each for each in MISFORTUNES if each.fits(born)]
-    (each,) = chance.choices(fitting, [MISFORTUNES[each] for each in fitting])
-    return each(chance, born)
+def draw_fault(chance: Random, traits: Traits) -> Fault:
+    """Return the fault of this device, or the base class: none."""
+    if chance.random() > FAULTY_SHARE:
+        return Fault(chance, traits)
+    fitting = [each for each in FAULTS if each.fits(traits)]
+    (each,) = chance.choices(fitting, [FAULTS[each] for each in fitting])
+    return each(chance, traits)

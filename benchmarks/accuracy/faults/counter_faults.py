@@ -1,13 +1,13 @@
 """Counters that mislead: misread, jumping, of another device, without a sign, or net.
 
-A counter that misleads is off by more than any load of these can use in that time: what a load can
-use no collector can tell from a counter that is right.
+A counter that misleads is off by more than any of these loads can use in that time: no collector
+can distinguish what a load can use from a counter that is right.
 """
 
 from collections.abc import Iterator
 from random import Random
 
-from benchmarks.accuracy.faults.fault import Born, Misfortune
+from benchmarks.accuracy.faults.fault import Fault, Traits
 from benchmarks.accuracy.load_curves import ROOF, Load, log_uniform
 from powerlog.simulation.channel import Channel
 from powerlog.simulation.connection import Connection
@@ -26,18 +26,18 @@ def least_spike_wh(curve: Curve) -> float:
     return 20 + 3 * curve.peak_w * MINUTE_S / 3600
 
 
-class MisreadCounter(Misfortune):
+class MisreadCounter(Fault):
     """A counter shows 0, an old value or megawatt hours for one report or a few, then goes on."""
 
     kind = "misread counter"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
-        self.mishaps = self.mishaps._replace(resets=[])
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
+        self.disturbances = self.disturbances._replace(resets=[])
 
-    def strike(self, channel: Channel) -> Channel:
+    def change_channel(self, channel: Channel) -> Channel:
         for _ in range(self.chance.choice((1, 2, 4))):
-            connection = self.chance.choice(self.mishaps.connections)
+            connection = self.chance.choice(self.disturbances.connections)
             if self.chance.random() < 0.3:
                 self._misread_at_connect(connection, channel.counter)
             else:
@@ -62,19 +62,19 @@ class MisreadCounter(Misfortune):
         counter.misreads.append(Misread(minute - 0.5, until, wh))
 
 
-class JumpingCounter(Misfortune):
+class JumpingCounter(Fault):
     """A counter jumps, up or down, and stays there."""
 
     kind = "jumping counter"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
-        self.mishaps = self.mishaps._replace(resets=[])
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
+        self.disturbances = self.disturbances._replace(resets=[])
 
-    def strike(self, channel: Channel) -> Channel:
+    def change_channel(self, channel: Channel) -> Channel:
         moments = []
         for _ in range(self.chance.choice((1, 2, 4))):
-            minutes = list(self.chance.choice(self.mishaps.connections).full_minutes())[:-2]
+            minutes = list(self.chance.choice(self.disturbances.connections).full_minutes())[:-2]
             if minutes:
                 moments.append(self.chance.choice(minutes) + self.chance.uniform(5, 55))
         last = 0.0
@@ -92,32 +92,32 @@ class JumpingCounter(Misfortune):
             channel.counter.leap(at, log_uniform(self.chance, least_wh, HUGE_WH[0]))
 
 
-class ReplacedDevice(Misfortune):
+class ReplacedDevice(Fault):
     """Another device takes the place of this one, with the same id."""
 
     kind = "replaced device"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
         self.factor = chance.choice((0.0, chance.uniform(0.1, 0.5), chance.uniform(2, 10)))
-        self.mishaps = born.mishaps._replace(resets=[]).cut_often(chance, 1, AWAY_S)
+        self.disturbances = traits.disturbances._replace(resets=[]).cut_often(chance, 1, AWAY_S)
         self.swapped: float | None = None
-        starts = {connection.start for connection in born.mishaps.connections}
-        for index, connection in enumerate(self.mishaps.connections):
+        starts = {connection.start for connection in traits.disturbances.connections}
+        for index, connection in enumerate(self.disturbances.connections):
             if connection.start not in starts:
                 self._swap(index)
 
     def _swap(self, index: int) -> None:
         """Replace it between this connection and the one before."""
-        connections = list(self.mishaps.connections)
+        connections = list(self.disturbances.connections)
         off, back = connections[index - 1].end, connections[index].start
         on = back - min(5.0, (back - off) / 2)
         connections[index] = connections[index]._replace(booted=on)
         self.swapped = (off + on) / 2
-        outages = [*self.mishaps.outages, (off, on)]
-        self.mishaps = self.mishaps._replace(connections=connections, outages=outages)
+        outages = [*self.disturbances.outages, (off, on)]
+        self.disturbances = self.disturbances._replace(connections=connections, outages=outages)
 
-    def choose(self, channels: dict[str, Channel]) -> dict[str, Channel]:
+    def change_channels(self, channels: dict[str, Channel]) -> dict[str, Channel]:
         """Let the counters leap, after everything that happens to the old device."""
         for channel in channels.values():
             for counter in filter(None, (channel.counter, channel.returned)):
@@ -126,27 +126,27 @@ class ReplacedDevice(Misfortune):
         return channels
 
 
-class LateSign(Misfortune):
+class LateSign(Fault):
     """The first message of a connection is a delta without the returned part of the counter."""
 
     kind = "late sign"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
-        self.mishaps = self.mishaps.cut_often(chance, 5, AWAY_S)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
+        self.disturbances = self.disturbances.cut_often(chance, 5, AWAY_S)
 
     @classmethod
-    def fits(cls, born: Born) -> bool:
-        return born.kind in ("switch", "pm1") and born.firmware >= (1, 4)
+    def fits(cls, traits: Traits) -> bool:
+        return traits.kind in ("switch", "pm1") and traits.firmware >= (1, 4)
 
-    def spoken(
-        self, said: list[Report], device: Device, connection: Connection
+    def arriving(
+        self, reports: list[Report], device: Device, connection: Connection
     ) -> Iterator[Report]:
         """The full status arrives late or never, the answer never."""
-        if connection.start == self.mishaps.connections[0].start:
-            yield from said
+        if connection.start == self.disturbances.connections[0].start:
+            yield from reports
             return
-        for each in said:
+        for each in reports:
             if each.method == "NotifyFullStatus":
                 yield _unsigned(each)
             elif not (each.counted and not each.method):
@@ -166,18 +166,18 @@ def _unsigned(status: Report) -> Report:
     )
 
 
-class NetOfPhases(Misfortune):
+class NetOfPhases(Fault):
     """One of three phases feeds in, so that the power of their sum is net."""
 
     kind = "net of phases"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
         self.phase = f"em:0:{chance.choice('abc')}"
 
     @classmethod
-    def fits(cls, born: Born) -> bool:
-        return born.kind == "em"
+    def fits(cls, traits: Traits) -> bool:
+        return traits.kind == "em"
 
     def load(self, channel: str) -> Load | None:
         return ROOF if channel == self.phase else None

@@ -1,10 +1,10 @@
-"""The base of all misfortunes. Each kind overrides what it changes of a life."""
+"""The base of all faults. Each kind overrides what it changes of a life."""
 
 from collections.abc import Iterable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.accuracy.disturbances import Mishaps
+from benchmarks.accuracy.disturbances import Disturbances
 from benchmarks.accuracy.load_curves import Load, log_uniform
 from powerlog.simulation.channel import Channel, Silence
 from powerlog.simulation.components import Firmware
@@ -15,12 +15,12 @@ LEAST_W = 5.0  # of what is active
 CARRIED_S = 300  # a longer silence is never carried
 
 
-class Born(NamedTuple):
+class Traits(NamedTuple):
     """A device before anything is drawn of its channels."""
 
     kind: str
     firmware: Firmware
-    mishaps: Mishaps
+    disturbances: Disturbances
 
     @property
     def reports_all(self) -> bool:
@@ -29,61 +29,61 @@ class Born(NamedTuple):
 
     @property
     def clock(self) -> str:
-        if self.mishaps.connections[0].synced > self.mishaps.connections[-1].end:
+        if self.disturbances.connections[0].synced > self.disturbances.connections[-1].end:
             return "unset"
-        return "wrong" if self.mishaps.clock_ahead_s else "right"
+        return "wrong" if self.disturbances.clock_ahead_s else "right"
 
 
-class Misfortune:
-    """No misfortune. `mishaps` are those of the life, with what a kind adds or leaves out."""
+class Fault:
+    """No fault. `disturbances` are those of the life, with what a kind adds or leaves out."""
 
     kind = ""
     quiet = False  # turns are only known as far as messages arrive
     clock_off_s = 0.0  # how far the device's clock is ahead, if beyond the tolerance
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        self.chance, self.born, self.mishaps = chance, born, born.mishaps
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        self.chance, self.traits, self.disturbances = chance, traits, traits.disturbances
 
     @classmethod
-    def fits(cls, born: Born) -> bool:
+    def fits(cls, traits: Traits) -> bool:
         """Return whether such a device can have it."""
-        return born.kind != "relay"
+        return traits.kind != "relay"
 
     def load(self, channel: str) -> Load | None:
-        """Return the load that is wired to this channel instead of the one that was drawn."""
+        """Return the load of this channel that replaces the one that was drawn."""
         return None
 
-    def strike(self, channel: Channel) -> Channel:
-        """Change one channel, before the mishaps change its counters."""
+    def change_channel(self, channel: Channel) -> Channel:
+        """Change one channel, before the disturbances change its counters."""
         return channel
 
-    def choose(self, channels: dict[str, Channel]) -> dict[str, Channel]:
+    def change_channels(self, channels: dict[str, Channel]) -> dict[str, Channel]:
         """Change the channels, when all of them are drawn."""
         return channels
 
-    def more(self, device: Device, end: float) -> dict[str, Channel]:
+    def more_channels(self, device: Device, end: float) -> dict[str, Channel]:
         """Return channels that the device has at another time of its life."""
         return {}
 
     def parts(self, device: Device, connection: Connection) -> Iterator[tuple[Device, Connection]]:
-        """Return the devices that speak on a connection, each with its part of it."""
+        """Return the devices that report on a connection, each with its part of it."""
         yield device, connection
 
-    def spoken(
-        self, said: list[Report], device: Device, connection: Connection
+    def arriving(
+        self, reports: list[Report], device: Device, connection: Connection
     ) -> Iterable[Report]:
         """Return the messages of a connection that arrive."""
         if not any(channel.silences for channel in device.channels.values()):
-            return said
-        return [each for each in said if not _is_silent(each, device)]
+            return reports
+        return [each for each in reports if not _is_silent(each, device)]
 
 
-def _is_silent(said: Report, device: Device) -> bool:
-    """Return whether it belongs to a silent channel alone."""
-    if len(said.watts) != 1 or said.method != "NotifyStatus":
+def _is_silent(report: Report, device: Device) -> bool:
+    """Return whether the report has a silent channel alone."""
+    if len(report.watts) != 1 or report.method != "NotifyStatus":
         return False
-    channel = device.channels[next(iter(said.watts))]
-    return any(silence.since < said.at < silence.until for silence in channel.silences)
+    channel = device.channels[next(iter(report.watts))]
+    return any(silence.since < report.at < silence.until for silence in channel.silences)
 
 
 def draw_silence(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import inf
 from random import Random
 
-from benchmarks.accuracy.faults.fault import LEAST_W, Born, Misfortune, draw_silence
+from benchmarks.accuracy.faults.fault import LEAST_W, Fault, Traits, draw_silence
 from benchmarks.accuracy.load_curves import LOADS, Load, log_uniform
 from powerlog.simulation.channel import Channel, Sign
 from powerlog.simulation.connection import Connection
@@ -20,17 +20,17 @@ SIGNS: tuple[Sign, ...] = ("absent", "null", "another minute")
 Stretch = tuple[float, float]
 
 
-class FailingMeter(Misfortune):
+class FailingMeter(Fault):
     """Power, voltage and current are null for a while. The counter goes on, or stops."""
 
     kind = "failing meter"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
         self.phase = f"em:0:{chance.choice('abc')}"
         self.of_phase: tuple[Stretch, ...] = ()
 
-    def strike(self, channel: Channel) -> Channel:
+    def change_channel(self, channel: Channel) -> Channel:
         if channel.name == "em:0":  # a sum is unknown while a part of it is
             failures = self.of_phase
         elif channel.name.startswith("em:0:") and channel.name != self.phase:
@@ -48,7 +48,7 @@ class FailingMeter(Misfortune):
         """Return stretches that begin while the channel is active and connected. The next full
         status ends one that is still going on when the connection ends."""
         failures: list[Stretch] = []
-        connections = self.mishaps.connections
+        connections = self.disturbances.connections
         backs = [*(connection.start for connection in connections[1:]), inf]
         for _ in range(self.chance.choice((1, 2, 4))):
             active = [
@@ -74,52 +74,53 @@ def _within(curve: Curve, since: float, until: float) -> list[Stretch]:
     return [(start, end) for start, end in cut if end - start > SHORTEST_S]
 
 
-class UnsignedRecord(Misfortune):
+class UnsignedRecord(Fault):
     """A channel that feeds in has a record of minutes without a sign."""
 
     kind = "unsigned record"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
-        self.mishaps = self.mishaps.cut_often(chance, 6, GAP_S)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
+        self.disturbances = self.disturbances.cut_often(chance, 6, GAP_S)
         self.sign = chance.choice(SIGNS)
 
     @classmethod
-    def fits(cls, born: Born) -> bool:
-        return born.kind in ("switch", "pm1")
+    def fits(cls, traits: Traits) -> bool:
+        return traits.kind in ("switch", "pm1")
 
     def load(self, channel: str) -> Load | None:
         return LOADS["solar"]
 
-    def strike(self, channel: Channel) -> Channel:
+    def change_channel(self, channel: Channel) -> Channel:
         return channel._replace(sign=self.sign)
 
-    def choose(self, channels: dict[str, Channel]) -> dict[str, Channel]:
+    def change_channels(self, channels: dict[str, Channel]) -> dict[str, Channel]:
         """Add silences of the whole device: gaps within a connection."""
-        if not self.born.reports_all:
+        if not self.traits.reports_all:
             return channels
-        drawn = [draw_silence(self.chance, each, SILENCE_S) for each in self.mishaps.connections]
+        connections = self.disturbances.connections
+        drawn = [draw_silence(self.chance, each, SILENCE_S) for each in connections]
         silences = tuple(each._replace(alone=False) for each in drawn if each)
         return {name: each._replace(silences=silences) for name, each in channels.items()}
 
 
-class RefusedClock(Misfortune):
+class RefusedClock(Fault):
     """The device's clock is wrong beyond the tolerance, and so are the minutes of its record."""
 
     kind = "refused clock"
 
-    def __init__(self, chance: Random, born: Born) -> None:
-        super().__init__(chance, born)
+    def __init__(self, chance: Random, traits: Traits) -> None:
+        super().__init__(chance, traits)
         # Without a clock to trust, the moment of a delayed message is unknown.
-        self.mishaps = self.mishaps._replace(stalls=[]).cut_often(chance, 4, (200, 330))
+        self.disturbances = self.disturbances._replace(stalls=[]).cut_often(chance, 4, (200, 330))
         # So little behind that the record seems to be of the last minutes; or anything.
         behind_s = -chance.uniform(121, 175)
         far_s = chance.choice((-1, 1)) * log_uniform(chance, 121, 1e6)
         self.clock_off_s = round(behind_s if chance.random() < 0.7 else far_s, 2)
 
     @classmethod
-    def fits(cls, born: Born) -> bool:
-        return born.kind not in ("relay", "em", "em1") and born.clock == "right"
+    def fits(cls, traits: Traits) -> bool:
+        return traits.kind not in ("relay", "em", "em1") and traits.clock == "right"
 
     def parts(self, device: Device, connection: Connection) -> Iterator[tuple[Device, Connection]]:
         """Return the device with everything by its own clock."""
