@@ -16,7 +16,7 @@ from powerlog.database.restore import recall
 from powerlog.database.sql import WRITER
 from powerlog.database.store import prove, store
 from powerlog.models import PowerLog
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 from powerlog.writer.row_writer import RowWriter
 from powerlog.writer.spool import Spool
 

@@ -10,7 +10,7 @@ from powerlog.core.sampler import Due
 from powerlog.database.store import store
 from powerlog.joining import history
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 
 from .test_totals import HOUR, lived
 from .two_devices import (

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from powerlog.core.sampler import Due, Sample
+from powerlog.writer import spool_file, spool_order
 from powerlog.writer.fair_queue import Lot
-from powerlog.writer.row_writer import spool_file, spool_order
 from powerlog.writer.spool import Spool
 from powerlog.writer.spool_file import SpoolFile
 from powerlog.writer.spool_order import Lanes

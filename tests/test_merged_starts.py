@@ -17,7 +17,7 @@ from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.restore import recall
 from powerlog.database.store import store
 from powerlog.models import DayTotal
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 from powerlog.writer.channel_snapshots import LastKnown
 from powerlog.writer.row_writer import RowWriter
 from powerlog.writer.spool import Spool

@@ -20,7 +20,7 @@ from powerlog.database.day_totals import account_runs
 from powerlog.database.implausible_runs import Overbooked, find, repair
 from powerlog.database.store import WRITER, store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 
 from .doubles import sample
 from .test_totals import HOUR, MIDNIGHT, run, totals

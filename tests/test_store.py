@@ -13,7 +13,7 @@ from powerlog.core.sampler import Snapshot
 from powerlog.database.restore import METERS_AT_ONCE, recall
 from powerlog.database.store import store
 from powerlog.models import PowerLog
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 from powerlog.writer.row_writer import RowWriter
 
 from .doubles import sample

@@ -18,7 +18,7 @@ from powerlog.core.sampler import Due, Sample, Sampler
 from powerlog.database.rebuild import meters, rebuild
 from powerlog.database.store import store
 from powerlog.models import DayTotal, PowerLog
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 
 from .doubles import sample
 from .frames import PUMP

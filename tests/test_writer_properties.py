@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from powerlog.core.sampler import Sample
-from powerlog.writer.row_writer import RowWriter, spool_file
+from powerlog.writer import spool_file
+from powerlog.writer.row_writer import RowWriter
 from powerlog.writer.spool import Spool
 from powerlog.writer.spool_file import SpoolFile
 from powerlog.writer.spool_order import Lanes

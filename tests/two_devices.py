@@ -18,7 +18,7 @@ from powerlog.joining.plan import Plan, plan
 from powerlog.joining.steps import Moved, join
 from powerlog.localtime import Span
 from powerlog.models import DayTotal, Device, PowerLog, Silence
-from powerlog.models import RunState as RunRow
+from powerlog.models import Run as RunRow
 
 from .doubles import sample
 from .frames import PUMP
