@@ -12,11 +12,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from powerlog.core import protocol
+from powerlog.core.contact import SILENT_S
 from powerlog.core.request_schedule import Questions
 from powerlog.core.sampler import Sampler
 from powerlog.devices.connections import traffic
 from powerlog.devices.presence import arrive, depart
-from powerlog.devices.records import SILENT_S
 from powerlog.devices.registry import registry
 from powerlog.devices.requests import asker
 from powerlog.devices.session import SUPERSEDED, Peer

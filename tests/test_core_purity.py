@@ -13,6 +13,7 @@ CORE = {
     "core/days": {"bisect", "collections.abc", "datetime", "zoneinfo"},
     "core/device_info": {"itertools", "typing", "msgspec", "powerlog.core.components"},
     "core/components": {"re"},
+    "core/contact": set(),
     "core/frame": {"collections.abc", "typing", "msgspec", "powerlog.core.device_info"},
     "core/text_numbers": {"typing"},
     "core/fast_path": {"typing", "msgspec", "powerlog.core.frame"},
@@ -36,6 +37,7 @@ CORE = {
     "core/sampler": {
         "collections.abc",
         "msgspec",
+        "powerlog.core.contact",
         "powerlog.core.days",
         "powerlog.core.channel_state",
         "powerlog.core.frame",

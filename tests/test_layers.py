@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "search": {"core", "database"},
     "joining": {"core", "database", "devices", "reports"},
     "dashboard": {"core", "reports", "search"},
-    "admin": {"dashboard", "database", "devices", "joining", "search"},
+    "admin": {"core", "dashboard", "database", "devices", "joining", "search"},
     "server": {"devices"},
     "monitoring": {"core", "database", "devices", "server", "writer"},
     "simulation": {"core"},

@@ -10,6 +10,7 @@ import time_machine
 from django.db import OperationalError
 
 from powerlog.core.channel_state import Own
+from powerlog.core.contact import SILENT_S
 from powerlog.core.device_info import About
 from powerlog.devices import records
 from powerlog.devices import registry as module
@@ -30,7 +31,7 @@ def peer(at_s: float, address: str = "192.0.2.7") -> Peer:
 
 def speaks(registry: Registry, heard: Peer, at_s: float) -> None:
     """As the consumer does it for each frame."""
-    if T0 + at_s - heard.heard_at > records.SILENT_S:
+    if T0 + at_s - heard.heard_at > SILENT_S:
         registry.was_silent(PUMP, heard.heard_at, T0 + at_s)
     heard.heard_at = T0 + at_s
 

@@ -20,14 +20,14 @@ from django.utils.translation import gettext_lazy as _
 from powerlog.admin.joining import JoinsDevices
 from powerlog.admin.lists import list_of, local
 from powerlog.admin.lookups import ListFiltersOnly
+from powerlog.core.contact import CONTACT_S
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
-# A process that was killed cannot say that its devices are gone.
-BELIEVED_FOR = timedelta(minutes=3)
+IN_CONTACT = timedelta(seconds=CONTACT_S)
 
 
 def is_connected(device: Device) -> bool:
-    return device.connected and timezone.now() - device.last_seen_at < BELIEVED_FOR
+    return device.connected and timezone.now() - device.last_seen_at < IN_CONTACT
 
 
 def _ago(moment: Any) -> SafeString:
@@ -112,7 +112,7 @@ class ConnectedFilter(admin.SimpleListFilter):
         return [("yes", _("connected")), ("no", _("not connected"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        here = Q(connected=True, last_seen_at__gt=timezone.now() - BELIEVED_FOR)
+        here = Q(connected=True, last_seen_at__gt=timezone.now() - IN_CONTACT)
         chosen = {"yes": here, "no": ~here}.get(self.value() or "")
         return queryset.filter(chosen) if chosen else queryset
 

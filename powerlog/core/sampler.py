@@ -98,13 +98,13 @@ from powerlog.core.channel_state import (
 from powerlog.core.channel_state import (
     Sample as Sample,
 )
+from powerlog.core.contact import SILENT_S
 from powerlog.core.days import Calendar
 from powerlog.core.frame import Frame, Reading
 from powerlog.core.gaps import Gap
 from powerlog.core.run_state import RunState
 
 SILENT_MIN = 7  # rule 14
-PAUSE_S = 120.0  # rule 14: a device that is quiet for longer has not spoken all the time
 MAX_CHANNELS = 64  # of a device on one connection; far more than any has
 
 
@@ -209,7 +209,7 @@ class Sampler:
         self, device: DeviceState, frame: Frame, at: float, due: list[Due]
     ) -> None:
         """Rules 13 and 14, once a minute: end the runs of channels that are silent, or unwanted."""
-        if at - device.look_at > PAUSE_S:
+        if at - device.look_at > SILENT_S:
             device.speaks_since = at
         device.look_at = at + MINUTE_S
         # Up to two more minutes than may lie between, of which parts belong to the two readings.

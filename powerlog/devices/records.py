@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connections, transaction
 
 from powerlog.core.channel_state import Own
+from powerlog.core.contact import SILENT_S
 from powerlog.core.device_info import About
 from powerlog.core.frame import ChannelKey
 from powerlog.core.sampler import Sampler
@@ -19,7 +20,6 @@ from powerlog.database.sql import WRITER, batched, given, moment
 from powerlog.devices.session import Peer
 from powerlog.models import Channel, Device, Silence
 
-SILENT_S = 120.0  # a healthy device speaks each minute
 # Channels that are as they were told are told again so often: staff may have deleted them.
 CHANNELS_AGAIN_S = 60.0
 DEVICES_AT_ONCE = 1000

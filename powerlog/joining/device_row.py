@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 
+from powerlog.core.contact import SILENT_S
 from powerlog.database.sql import WRITER
-from powerlog.devices.records import SILENT_S
 from powerlog.joining.plan import own_of, stays
 from powerlog.localtime import Span, without
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run, Silence

@@ -18,13 +18,13 @@ from django.conf import settings
 from twisted.internet.task import LoopingCall
 
 from powerlog.core.channel_state import DeviceState
+from powerlog.core.contact import SILENT_S
 from powerlog.devices.connections import traffic
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 60.0
 STEADY_LOOKS = 3  # what is so for fewer is not worth a line: devices boot, and learn the time
-HEARD_S = 120.0  # who has been quiet for longer knows nothing of a clock that has been set since
 SEVERAL = 3  # of fewer devices each may be wrong by itself
 JUMP_S = 60.0
 REAL_TIME = 1_577_836_800.0  # 2020: a Shelly that does not know the time yet counts from 1970
@@ -60,7 +60,8 @@ def seen(connections: Iterable[Any], now: float) -> Clocks:
     limit_s = settings.SAMPLING_RULES.clock_tolerance_s or JUMP_S
     known, ahead, behind, one = 0, [], [], ""
     for each in connections:
-        if abs(now - each.peer.heard_at) > HEARD_S:
+        # A quiet device knows nothing of a clock that has been set since.
+        if abs(now - each.peer.heard_at) > SILENT_S:
             continue
         off_s = _ahead_s(each.sampler.device(each.peer.device_id), now)
         if off_s is None:

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from powerlog import steady_thread as threads
+from powerlog.core.contact import SILENT_S
 from powerlog.devices.connections import traffic
 from powerlog.devices.pending import waiting_room
 from powerlog.monitoring.clocks import Clocks, clock_watch, fault, total
 from powerlog.monitoring.maintenance import upkeep
 from powerlog.server.slowed_addresses import slowed
 from powerlog.writer.row_writer import SLOW_S, row_writer
-
-SILENT_S = 120.0  # a healthy device speaks each minute
 
 
 class Health(msgspec.Struct):

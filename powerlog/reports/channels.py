@@ -13,13 +13,14 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 
+from powerlog.core.contact import CONTACT_S
 from powerlog.core.frame import ChannelKey
 from powerlog.database import by_key
 from powerlog.database.by_key import EVER, MICROSECOND, Row, Within
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
 # Of a process that was killed nobody told that its devices are gone.
-CONTACT = timedelta(minutes=3)
+CONTACT = timedelta(seconds=CONTACT_S)
 
 # From channel to channel through the index of the unique key, however many days each has.
 HISTORY = """
