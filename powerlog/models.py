@@ -27,7 +27,9 @@ class PowerLog(models.Model):
 
     timestamp = models.DateTimeField(_("minute"), help_text=_("The start of the minute."))
     device_id = models.CharField(_("device"), max_length=100)
-    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
+    channel = models.CharField(
+        _("channel"), max_length=20, help_text=_("The component key, such as switch:2.")
+    )
     apower_w = models.FloatField(_("power (W)"))
     voltage_v = models.FloatField(_("voltage (V)"))
     current_a = models.FloatField(_("current (A)"))
@@ -35,13 +37,18 @@ class PowerLog(models.Model):
         _("counter (Wh)"), help_text=_("The device's energy counter at that moment.")
     )
     source = models.CharField(
-        max_length=10, choices=Source, default=Source.MEASURED, db_default=Source.MEASURED
+        _("source"),
+        max_length=10,
+        choices=Source,
+        default=Source.MEASURED,
+        db_default=Source.MEASURED,
     )
     created_at = models.DateTimeField(_("written"), db_default=Now(), editable=False)
 
     class Meta:
         db_table = "power_logs"
         verbose_name = _("power log")
+        verbose_name_plural = _("power logs")
         ordering = ("-timestamp",)
         indexes = (
             models.Index(fields=["timestamp"], name="idx_power_logs_timestamp"),
@@ -68,7 +75,9 @@ class Run(models.Model):
         LOST_CONTACT = "lost contact", _("lost contact")
 
     device_id = models.CharField(_("device"), max_length=100)
-    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
+    channel = models.CharField(
+        _("channel"), max_length=20, help_text=_("The component key, such as switch:2.")
+    )
     started_at = models.DateTimeField(_("started"), help_text=_("The first active reading."))
     ended_at = models.DateTimeField(
         _("ended"),
@@ -95,6 +104,7 @@ class Run(models.Model):
         _("how it ended"), max_length=12, choices=End, default=End.OPEN, blank=True
     )
     midnights = models.JSONField(
+        _("midnights"),
         default=list,
         blank=True,
         help_text=_("[Unix time, Wh] of each local midnight passed: its energy until then."),
@@ -108,6 +118,8 @@ class Run(models.Model):
 
     class Meta:
         db_table = "runs"
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
         ordering = ("-started_at",)
         indexes = (models.Index(fields=["started_at"], name="idx_runs_started_at"),)
         constraints = (
@@ -135,8 +147,10 @@ class DayTotal(models.Model):
     """
 
     device_id = models.CharField(_("device"), max_length=100)
-    channel = models.CharField(max_length=20, help_text=_("The component key, such as switch:2."))
-    day = models.DateField()
+    channel = models.CharField(
+        _("channel"), max_length=20, help_text=_("The component key, such as switch:2.")
+    )
+    day = models.DateField(_("day"))
     active_minutes = models.IntegerField(_("active minutes"), default=0)
     filled_minutes = models.IntegerField(
         _("filled minutes"),
@@ -151,6 +165,7 @@ class DayTotal(models.Model):
     class Meta:
         db_table = "day_totals"
         verbose_name = _("day total")
+        verbose_name_plural = _("day totals")
         ordering = ("-day", "device_id", "channel")
         indexes = (models.Index(fields=["day"], name="idx_day_totals_day"),)
         constraints = (
@@ -183,15 +198,19 @@ class Device(models.Model):
     reported_name = models.CharField(
         _("name in the Shelly"), max_length=100, blank=True, editable=False
     )
-    model = models.CharField(max_length=60, blank=True, editable=False)
-    firmware = models.CharField(max_length=60, blank=True, editable=False)
-    address = models.CharField(max_length=45, blank=True, editable=False)
+    model = models.CharField(_("model"), max_length=60, blank=True, editable=False)
+    firmware = models.CharField(_("firmware"), max_length=60, blank=True, editable=False)
+    address = models.CharField(_("address"), max_length=45, blank=True, editable=False)
     first_seen_at = models.DateTimeField(_("first seen"), default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now, editable=False)
     connected = models.BooleanField(
-        default=False, editable=False, help_text=_("By the word of the process that heard it last.")
+        _("connected"),
+        default=False,
+        editable=False,
+        help_text=_("By the word of the process that heard it last."),
     )
     admission = models.CharField(
+        _("admission"),
         max_length=10,
         choices=Admission,
         default=Admission.ACCEPTED,
@@ -200,6 +219,7 @@ class Device(models.Model):
     )
     token_hash = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     says = models.CharField(
+        _("says"),
         max_length=200,
         blank=True,
         db_default="",
@@ -209,6 +229,8 @@ class Device(models.Model):
 
     class Meta:
         db_table = "devices"
+        verbose_name = _("device")
+        verbose_name_plural = _("devices")
         ordering = ("device_id",)
 
     def __str__(self) -> str:
@@ -232,12 +254,15 @@ class Channel(models.Model):
     device = models.ForeignKey(
         Device,
         models.CASCADE,
+        verbose_name=_("device"),
         to_field="device_id",
         related_name="channels",
         editable=False,
         db_index=False,  # the unique key has it first
     )
-    channel = models.CharField(max_length=20, editable=False, help_text=_("The component key."))
+    channel = models.CharField(
+        _("channel"), max_length=20, editable=False, help_text=_("The component key.")
+    )
     name = models.CharField(
         _("own name"), max_length=100, blank=True, help_text=_("Instead of its name in the Shelly.")
     )
@@ -256,7 +281,9 @@ class Channel(models.Model):
         help_text=_("The last power below zero by more than the threshold, until it first runs."),
     )
     negative_at = models.DateTimeField(null=True, editable=False)
-    logged = models.BooleanField(default=True, help_text=_("Off: it makes no rows and no runs."))
+    logged = models.BooleanField(
+        _("logged"), default=True, help_text=_("Off: it makes no rows and no runs.")
+    )
     power_threshold_w = models.FloatField(
         _("threshold (W)"),
         null=True,
@@ -281,6 +308,8 @@ class Channel(models.Model):
 
     class Meta:
         db_table = "channels"
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
         ordering = ("device", "channel")
         constraints = (models.UniqueConstraint(fields=["device", "channel"], name="uniq_channels"),)
 

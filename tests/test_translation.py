@@ -13,12 +13,13 @@ from django.test import Client
 from django.utils.translation.template import templatize
 
 from powerlog.admin.lists import list_of
-from powerlog.admin.terms import TABLES
+from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
 from .pumps import device, past_of_the_pump
 from .pumps import now as now
 from .pumps import staff as staff
 
+TABLES = (PowerLog, Run, DayTotal, Device, Channel)
 GERMAN = settings.BASE_DIR / "powerlog" / "locale" / "de" / "LC_MESSAGES"
 MARKS = ("_", "gettext", "gettext_lazy", "gettext_noop", "ngettext")
 STRING = r"""u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""

@@ -3,7 +3,6 @@
 May import dashboard, joining, search, devices, database, models and the ground floor.
 """
 
-from powerlog.admin import terms as terms
 from powerlog.admin.access import AccessAdmin as AccessAdmin
 from powerlog.admin.devices import ChannelAdmin as ChannelAdmin
 from powerlog.admin.devices import DeviceAdmin as DeviceAdmin
