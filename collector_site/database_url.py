@@ -5,7 +5,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from collector_site.values import BASE_DIR
+from collector_site.setting_types import BASE_DIR
 
 
 def databases(url: str) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from collector_site.database_url import databases
 from collector_site.env_file import read_env_file
-from collector_site.values import (
+from collector_site.setting_types import (
     BASE_DIR,
     admission,
     boolean,
