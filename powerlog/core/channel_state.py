@@ -279,19 +279,3 @@ class ChannelState(msgspec.Struct, gc=False):
     def start(self, at: float, watts: float) -> RunState:
         self.peak_w = max(self.peak_w, watts)
         return self.runs.start(RunState(self.device_id, self.key, at, watts, self.booked_wh))
-
-
-class DeviceState(msgspec.Struct):
-    """One device's channels, and how far its clock is ahead of the collector's (rule 2).
-
-    clock_refused: its last ts was not believed; refused has that ts and when it was received. For
-    rule 14: since when it has spoken without a pause, and when its channels are to be looked at
-    again, Unix seconds.
-    """
-
-    channels: dict[str, ChannelState] = {}  # msgspec copies a mutable default
-    clock_offset_s: float = 0.0
-    clock_refused: bool = False
-    refused: tuple[float, float] = (0.0, 0.0)
-    speaks_since: float = 0.0
-    look_at: float = 0.0

@@ -89,7 +89,6 @@ from powerlog.core.channel_state import (
     AS_ALL,
     MINUTE_S,
     ChannelState,
-    DeviceState,
     Due,
     Own,
     Rules,
@@ -100,6 +99,7 @@ from powerlog.core.channel_state import (
 )
 from powerlog.core.contact import SILENT_S
 from powerlog.core.days import Calendar
+from powerlog.core.device_state import DeviceState
 from powerlog.core.frame import Frame, Reading
 from powerlog.core.gaps import Gap
 from powerlog.core.run_state import RunState
@@ -183,7 +183,7 @@ class Sampler:
             return due
         if device is None:
             device = self._device(frame.device_id)
-        at = self._moment(device, frame.ts, now)
+        at = device.moment(frame.ts, now, self._rules.clock_tolerance_s)
         if frame.full:
             self._forget_missing(device, frame, due)
         if at >= device.look_at:
@@ -235,19 +235,6 @@ class Sampler:
         if channel not in self._rules.channels and "*" not in self._rules.channels:
             return False
         return self.own.get((device_id, channel), AS_ALL).logged
-
-    def _moment(self, device: DeviceState, ts: float | None, now: float) -> float:
-        """Rule 2: when the frame's readings happened, Unix seconds."""
-        if ts is None:
-            return now + device.clock_offset_s
-        if abs(ts - now) <= self._rules.clock_tolerance_s:
-            device.clock_offset_s = ts - now
-            device.clock_refused = False
-            return ts
-        device.clock_offset_s = 0.0
-        device.clock_refused = True
-        device.refused = ts, now
-        return now
 
     def _forget_missing(self, device: DeviceState, frame: Frame, due: list[Due]) -> None:
         """Rule 1: a channel that a full status leaves out is no longer there."""

@@ -17,8 +17,8 @@ import msgspec
 from django.conf import settings
 from twisted.internet.task import LoopingCall
 
-from powerlog.core.channel_state import DeviceState
 from powerlog.core.contact import SILENT_S
+from powerlog.core.device_state import DeviceState
 from powerlog.devices.connections import traffic
 
 logger = logging.getLogger(__name__)
