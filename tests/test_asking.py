@@ -246,7 +246,7 @@ class Silent:
         def look(now: float) -> str:
             return STATUS
 
-    class session:
+    class peer:
         refused, device_id = 0, "silent"
 
     def __init__(self) -> None:
