@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.postgres import Postgres
-from tests.servers import Server, running
+from tests.support.postgres import Postgres
+from tests.support.servers import Server, running
 
 from .devices import BUSY, DELTAS, SWITCHES, Told, run_devices
 from .usage import Usage, new_database, place, raise_file_limit, run, say, table

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from tests.servers import Process, free_port, until
+from tests.support.servers import Process, free_port, until
 
 from .usage import Usage, idle, new_database, place, raise_file_limit, run, say, table
 from .wire import HOST, DeviceSocket, client_frame, dial

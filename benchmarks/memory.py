@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.frames import answer, delta, full, meter, text
-from tests.rubbish import PING, TEXT, USUAL, asking, wire
-from tests.servers import PATIENCE_S, running, serve
+from tests.support.frames import answer, delta, full, meter, text
+from tests.support.rubbish import PING, TEXT, USUAL, asking, wire
+from tests.support.servers import PATIENCE_S, running, serve
 
 from .usage import Usage, idle, raise_file_limit, run, say, table
 

@@ -18,7 +18,7 @@ import django
 import psycopg
 from django.core.management import call_command
 
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 from .usage import Usage, new_database, place, run, say, table
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 import psutil
 import psycopg
 
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 QUIET_S = 0.8
 QUIET_SHARE = 0.1  # of a core: what a server with nothing to do stays below

@@ -28,7 +28,7 @@ from benchmarks.page_list import places
 from benchmarks.pages import YEAR
 from benchmarks.rows import set_up
 from benchmarks.usage import new_database, place, run, say
-from tests.servers import Server, running, serve, until
+from tests.support.servers import Server, running, serve, until
 
 DOCS = Path(__file__).parent
 EVENING = 20  # o'clock, where it is now

@@ -23,17 +23,16 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from collector_site.settings import databases
 from powerlog.writer.row_writer import RowWriter
-
-from .bare_socket import clock as clock
-from .bare_socket import cut as cut
-from .bare_socket import later as later
-from .bare_socket import socket as socket
-from .databases import set_up
-from .dialling import dial as dial
-from .dialling import no_device_is_left_behind as no_device_is_left_behind
-from .dialling import rows as rows
-from .doubles import Database
-from .postgres import Postgres
+from tests.support.bare_socket import clock as clock
+from tests.support.bare_socket import cut as cut
+from tests.support.bare_socket import later as later
+from tests.support.bare_socket import socket as socket
+from tests.support.databases import set_up
+from tests.support.dialling import dial as dial
+from tests.support.dialling import no_device_is_left_behind as no_device_is_left_behind
+from tests.support.dialling import rows as rows
+from tests.support.doubles import Database
+from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
 # Nothing of it has to survive a power cut, and nobody asks much of it.

@@ -15,9 +15,8 @@ from powerlog.core.protocol import REQUESTS
 from powerlog.core.sampler import Rules, Sample
 from powerlog.devices.connections import traffic
 from powerlog.devices.registry import registry
-
-from .dialling import Dial, handled, send
-from .frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
+from tests.support.dialling import Dial, handled, send
+from tests.support.frames import NO_HANDLER, PUMP, STATUS, T0, answer, delta, full, meter, text
 
 pytestmark = pytest.mark.usefixtures("rows", "no_device_is_left_behind")
 

@@ -8,9 +8,8 @@ import pytest
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample, Snapshot
 from powerlog.writer.row_writer import row_writer
-
-from .dialling import Dial, send
-from .frames import PUMP, T0, delta, meter
+from tests.support.dialling import Dial, send
+from tests.support.frames import PUMP, T0, delta, meter
 
 pytestmark = pytest.mark.usefixtures("rows", "no_device_is_left_behind")
 

@@ -12,9 +12,8 @@ from django.core.management import CommandError
 from django.test import RequestFactory
 
 from powerlog.management.commands.serve import Command
-
-from .servers import free_port, manage, running, serve
-from .test_end_to_end import log_in
+from tests.end_to_end.test_collector import log_in
+from tests.support.servers import free_port, manage, running, serve
 
 CHOSEN = "$wells of 12 pumps"  # django-environ takes what begins with $ for another name
 

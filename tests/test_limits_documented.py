@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .servers import ROOT
+from tests.support.servers import ROOT
 
 LIMITS = (ROOT / "docs/threats.md").read_text().partition("## Limits\n")[2]
 ROWS = [

@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 
 from powerlog.localtime import Span, local_day, local_days, without
-
-from .pumps import span
+from tests.support.pumps import span
 
 
 @pytest.mark.parametrize(

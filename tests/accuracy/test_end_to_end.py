@@ -13,7 +13,7 @@ from benchmarks.accuracy.scenarios import Life
 from benchmarks.accuracy.scoring import score_life
 from powerlog.core.run_state import RunState
 from powerlog.core.sampler import Sample
-from tests.servers import Server, daphne, running, until
+from tests.support.servers import Server, daphne, running, until
 
 SEEDS = range(1000, 1024)
 
@@ -57,7 +57,9 @@ def test_the_server_makes_of_a_life_what_the_rules_make_of_it(
     monkeypatch.setenv("CHANNELS", "*")
     monkeypatch.setenv("MAX_FRAMES_PER_S", "100000")  # hours pass in seconds
     score = Score()
-    with running(daphne(ready_postgres(), tmp_path, "tests.timed_asgi:application")) as server:
+    with running(
+        daphne(ready_postgres(), tmp_path, "tests.support.timed_asgi:application")
+    ) as server:
         lives = [Life(seed, hours=1.0) for seed in SEEDS]
         for life in lives:
             live(server, life)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from powerlog.simulation.curves import Curve, Cycle, PlannedRun, planned_curve
-from tests.frames import T0
+from tests.support.frames import T0
 
 RUNS = [
     PlannedRun(T0 + 100.0, T0 + 700.0, 600.0),

@@ -13,7 +13,7 @@ from powerlog.core.protocol import parse
 from powerlog.core.sampler import Rules, Sample, Sampler
 from powerlog.simulation.curves import Curve, Cycle, PlannedRun, planned_curve
 from powerlog.simulation.pro4pm import OFF, SimulatedShelly
-from tests.frames import T0
+from tests.support.frames import T0
 
 DEVICE = "shellypro4pm-aabbcc000001"
 SWITCHES = [f"switch:{number}" for number in range(4)]

@@ -6,7 +6,7 @@ import pytest
 
 from powerlog.core.protocol import BOOTSTRAP
 from powerlog.simulation.pro4pm import SimulatedShelly
-from tests.frames import T0
+from tests.support.frames import T0
 
 from .test_pro4pm import DEVICE, params
 
