@@ -8,6 +8,7 @@ import asyncio
 import struct
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from random import randbytes
 from typing import Any
 
@@ -69,7 +70,8 @@ class DeviceSocket(asyncio.Protocol):
     def say(self, payload: bytes) -> None:
         """Nothing where the other side has just gone: who talks to thousands learns of it late."""
         if self.is_open:
-            self.transport.write(client_frame(payload))
+            with suppress(RuntimeError):  # uvloop's handle may be closed before its transport is
+                self.transport.write(client_frame(payload))
 
     async def taken(self) -> None:
         """Wait until the kernel has room for more."""
