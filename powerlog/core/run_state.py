@@ -180,13 +180,13 @@ class Ledger(msgspec.Struct, gc=False):
         return self.stop(*self.rests)
 
     def stop(self, at: float, end: End) -> list[RunState]:
-        """End the open run; nothing where there is none. One that rests has ended before."""
+        """End the open run, if there is one. A resting run ends where it began to rest."""
         run = self.open
         if run is None:
             return []
         if self.rests:
             (at, end), self.rests = self.rests, None
-        # A run of the past may have begun after the start of its last minute.
+        # A restored run may have begun after the start of its last minute.
         run.ended_at, run.end = max(at, run.started_at), end
         self.open = None
         if run.claim_ws:
