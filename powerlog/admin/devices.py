@@ -1,6 +1,6 @@
 """Devices and channels as staff know them: they come by themselves, staff name and configure them.
 
-Nothing is added or deleted by hand, and what the Shelly says of itself is not to be changed.
+Nothing is added or deleted by hand, and what the Shelly reports of itself cannot be changed.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ from powerlog.admin.lists import list_of, local
 from powerlog.admin.lookups import ListFiltersOnly
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
-# A process that was killed cannot say that its devices are gone.
+# A process that was killed has not written that its devices are gone.
 BELIEVED_FOR = timedelta(minutes=3)
 
 
