@@ -1,7 +1,7 @@
-"""Where staff decide which devices may speak: the waiting room, who is blocked, and tokens.
+"""The admin pages on which staff decide who may send: pending and blocked devices, and tokens.
 
-Each decision is one click and stands in the history of the device. It holds in every process within
-half a minute. A token is shown once, in the answer to the click that made it, and kept nowhere.
+Each decision is one click and an entry in the history of the device. It holds in every process
+within half a minute. A token is shown once, in the answer to the click that made it, and not kept.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ class AccessAdmin(ListFiltersOnly):
 
     @admin.display(description=_("decide"))
     def decide(self, device: Access) -> SafeString:
-        """One click each: the list is a form already."""
+        """Return a button for each decision: the list is already a form."""
         fitting = [
             ("accept", _("Accept"), device.admission != States.ACCEPTED),
             ("block", _("Block"), device.admission != States.BLOCKED),

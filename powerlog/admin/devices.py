@@ -1,6 +1,6 @@
 """Devices and channels as staff know them: they come by themselves, staff name and configure them.
 
-Nothing is added or deleted by hand, and what the Shelly says of itself is not to be changed.
+Nothing is added or deleted by hand, and what the Shelly reports of itself cannot be changed.
 """
 
 from datetime import timedelta

@@ -186,7 +186,7 @@ def _counted(moved: Moved) -> dict[str, str]:
 
 
 def _shown(part: Part) -> dict[str, Any]:
-    """A line of the table."""
+    """Return a line of the table."""
     ends = {"first": part.first and local(part.first), "last": part.last and local(part.last)}
     several = _("%(first)s to %(last)s") if part.first != part.last else "%(first)s"
     return {

@@ -1,8 +1,8 @@
 """The read-only lists of rows, runs and day totals: a search above, pages by cursor below.
 
-Django's own list would count the table and skip through it; this one shows the page of the search
-(powerlog/search/keyset.py) with the names of devices and channels, and says how many there are only
-where that costs nothing.
+Django's own list would count the table and skip through it. This one shows the page of the search
+(powerlog/search/keyset.py) with the names of devices and channels, and shows the number of rows
+only if that costs nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class SearchList(ChangeList):
 
     @property
     def body(self) -> SafeString:
-        """The rows, each led by the way to its own page. Django's own tag takes 30 ms for them."""
+        """Return the rows, each with a link to its page. Django's own tag takes 30 ms for them."""
         kept = f"?{self.preserved_filters}" if self.preserved_filters else ""
         first, *others = self.columns
         return format_html_join(
@@ -76,7 +76,7 @@ class SearchList(ChangeList):
         return Cursor.read(self.params.get(name, ""), self.model, self.search.moment)
 
     def link(self, **changes: object) -> str:
-        """This search with what is to be different; its newest page, if no cursor is given."""
+        """Return the address of this search with changes; without a cursor, its newest page."""
         asked = {name: value for name, value in self.params.items() if name in self._fields}
         query = {
             name: value for name, value in (asked | changes).items() if value not in ("", None)
@@ -90,7 +90,7 @@ class SearchList(ChangeList):
 
     @property
     def picks(self) -> list[tuple[str, str, bool]]:
-        """Label, address and whether it is what is shown."""
+        """Return label and address of each pick, and whether it is shown now."""
         return [
             (label, self.link(**days), all(self.params.get(k, "") == v for k, v in days.items()))
             for label, days in self.search.picks().items()
@@ -114,7 +114,7 @@ class SearchList(ChangeList):
 
     @cached_property
     def total(self) -> str:
-        """How many match: exactly where all are on the page, else roughly, or nothing."""
+        """Return how many match: exactly if all are on the page, else roughly, or nothing."""
         if self.page.whole and self.result_list:
             return self._counted(str(self.result_count), self.result_count)
         if not self.search.is_valid() or self.page.stopped or self.page.whole:
@@ -130,7 +130,7 @@ class SearchList(ChangeList):
 
     @property
     def stopped(self) -> str:
-        """How far the budget went."""
+        """Return how far the budget went."""
         moment = self.page.stopped
         return moment and local(moment)
 
@@ -140,12 +140,12 @@ class SearchList(ChangeList):
 
     @property
     def unknown(self) -> bool:
-        """No channel that is meant has ever been logged."""
+        """Return whether no channel that the search means has ever been logged."""
         return self.search.scope.pairs == []
 
     @property
     def is_empty(self) -> bool:
-        """There is nothing at all in the table."""
+        """Return whether the table is empty."""
         return self.search.is_empty and not self.result_list and self.page.whole
 
     @cached_property
@@ -159,7 +159,7 @@ def _cells(row: Any, columns: list[Callable[[Any], Any]]) -> SafeString:
 
 
 def _named(rows: list[Any], moment: str) -> list[Any]:
-    """Each with its `called`; of one moment in the order of the names."""
+    """Return the rows, each with its `called`; those of one moment in the order of names."""
     called = names_of(rows)
     for row in rows:
         row.called = called[row.device_id, row.channel]
@@ -169,7 +169,7 @@ def _named(rows: list[Any], moment: str) -> list[Any]:
 
 
 def roughly(number: int) -> str:
-    """12613002 is 12.6 million, 12345 is 12,000."""
+    """Return a rounded number as text: 12.6 million for 12613002, 12,000 for 12345."""
     if number >= 1_000_000:
         millions = f"{float(f'{number / 1e6:.3g}'):g}"
         digits = len(millions.partition(".")[2])
@@ -178,27 +178,27 @@ def roughly(number: int) -> str:
 
 
 def number(value: float | None, decimals: int = 1) -> SafeString | None:
-    """For a column of numbers, one below the other; nothing for what is not known."""
+    """Format a number for an aligned column; None if it is not known."""
     if value is None:
         return None
     return format_html('<span class="number">{}</span>', formatting.number(value, decimals))
 
 
 def local(moment: Moment) -> str:
-    """In words, such as 3 March 2026, 12:05."""
+    """Return a moment in words, such as 3 March 2026, 12:05."""
     if hasattr(moment, "hour"):
         return date_format(timezone.localtime(moment), str(_("j F Y, H:i")))
     return date_format(moment, str(_("j F Y")))
 
 
 def list_of(model: type[Model], **query: object) -> str:
-    """The address of another list, filtered."""
+    """Return the address of another list, filtered."""
     address = reverse(f"admin:powerlog_{model._meta.model_name}_changelist")
     return f"{address}?{urlencode(query)}" if query else address
 
 
 class LogAdmin(ListFiltersOnly):
-    """What the three lists have in common: to be looked at, and never counted in full."""
+    """The common part of the three lists: read-only, and never counted in full."""
 
     search: type[Search]
     empty_text: str
@@ -217,7 +217,7 @@ class LogAdmin(ListFiltersOnly):
         return [address, *super().get_urls()]
 
     def export(self, request: HttpRequest) -> HttpResponse:
-        """What the list shows with this query, all of it, as a file."""
+        """Return all that the list shows with this query as a file."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method != "GET":
@@ -228,7 +228,7 @@ class LogAdmin(ListFiltersOnly):
         return SearchList
 
     def note(self, rows: Sequence[Any]) -> str:
-        """What is to be said below these rows."""
+        """Return the note below these rows."""
         return ""
 
     @admin.display(description=_("device"))

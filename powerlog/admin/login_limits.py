@@ -25,7 +25,7 @@ WAIT_S = 10.0  # a slow machine hashes for seconds; long before outage.in_time()
 
 
 class Turn:
-    """Of one place: who holds the lock tries, and the others that are present wait."""
+    """The turn of one place: the request with the lock tries, and the others present wait."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -33,7 +33,7 @@ class Turn:
 
 
 class Turns:
-    """One at a time for each place; remembers no place without one."""
+    """One try at a time for each place; a place without a try is not kept."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -41,7 +41,7 @@ class Turns:
 
     @contextmanager
     def wait(self, place: str | None, most: int) -> Iterator[bool]:
-        """Wait for the turn of this place. False where too many wait already, or for too long."""
+        """Wait for the turn of this place. Yield False if too many wait, or for too long."""
         turn = self._enter(place, most)
         if turn is None:
             yield False
@@ -93,7 +93,7 @@ def guarded(get_response: Any) -> Any:
             return strange_name(request)
         if request.method != "POST":
             return get_response(request)
-        # Whoever would come after so many failures is locked out anyway.
+        # A request after so many failures would be locked out anyway.
         with turns.wait(asking(request), settings.AXES_FAILURE_LIMIT) as mine:
             return get_response(request) if mine else busy(request)
 

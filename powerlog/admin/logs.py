@@ -21,7 +21,7 @@ def _local(moment: datetime, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def _duration(length: timedelta) -> str:
-    """75 h 03 min is 75:03:00: no days, as in a log book of working hours."""
+    """Return 75 h 03 min as 75:03:00: without days, as in a log book of working hours."""
     minutes, seconds = divmod(int(length.total_seconds()), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
@@ -109,7 +109,7 @@ class RunAdmin(LogAdmin):
 
     @admin.display(description=_("duration"))
     def duration(self, run: Run) -> SafeString:
-        """The way to its minutes."""
+        """Return the run's duration, linked to its minutes."""
         until = run.ended_at or run.heard_at or timezone.now()
         span = LogSearch.between(timezone.localtime(run.started_at), timezone.localtime(until))
         address = list_of(PowerLog, device=run.device_id, channel=run.channel, **span)
@@ -122,7 +122,7 @@ class RunAdmin(LogAdmin):
 
     @admin.display(description=_("energy (Wh)"))
     def energy(self, run: Run) -> SafeString | None:
-        # What an open run has used is told when it ends.
+        # The energy of an open run is complete when it ends.
         return number(run.energy_wh if run.ended_at else None)
 
     @admin.display(description=_("mean (W)"))

@@ -1,6 +1,6 @@
-"""What is known of one channel, and the row that is made of it: the nouns of the sampler.
+"""The state of one channel, and the rows made from it: the types that the sampler uses.
 
-Pure. What is to be done with them, and when, is for the rules in sampler.py to say.
+Pure. The rules in sampler.py decide what is done with them, and when.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Source = Literal["measured", "device", "carried"]
 
 class Rules(msgspec.Struct, frozen=True):
     """The adjustable part of the rules. channels holds component keys ("switch:2"), "*" for all;
-    time_zone is the one whose midnights divide the days."""
+    the midnights of time_zone divide the days."""
 
     channels: frozenset[str]
     power_threshold_w: float = 5.0
@@ -29,7 +29,7 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Own(NamedTuple):
-    """What staff want of a single channel; power_threshold_w None: as of all others."""
+    """The settings of staff for a single channel; power_threshold_w None: that of the rules."""
 
     logged: bool = True
     power_threshold_w: float | None = None
@@ -39,7 +39,7 @@ AS_ALL = Own()
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One row to be: a channel's minute. ts is the start of the minute, Unix seconds."""
+    """A minute row to be written. ts is the start of the minute, Unix seconds."""
 
     ts: int
     device_id: str
@@ -55,9 +55,9 @@ Due = Sample | RunState  # what a reading makes due
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """What the database knows of a channel (rule 8): its last row, and its run if one is open.
+    """The last known state of a channel (rule 8): its last row, and its run if one is open.
 
-    ended_at: where none is open, when the last one ended; Unix seconds.
+    ended_at is when the last run ended, Unix seconds, if none is open.
     """
 
     row: Sample
@@ -66,7 +66,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class ChannelState(msgspec.Struct, gc=False):
-    """What is known of one channel (rule 1), when it last spoke, its last row and its runs."""
+    """The known state of one channel (rule 1), the time of its last reading and row, its runs."""
 
     device_id: str
     key: str
@@ -76,21 +76,21 @@ class ChannelState(msgspec.Struct, gc=False):
     energy_total_wh: float | None = None
     last_ts: float | None = None
     row_minute: int = -1
-    # What went back to the grid; None: not reported yet. returns: there is some, that is known.
+    # What went back to the grid; None: not reported yet. returns: it is known that there is some.
     returned_wh: float | None = None
     returns: bool = False
     # The sum of three phases: its power is net, and its counter falls by what is fed in (rule 11).
     is_sum: bool = False
-    # Where the counter, less what was returned, stood when energy was last booked; by how much this
-    # may be too high, where it is calculated; whether some of the time since is not known, or it
-    # may be older than the last reading.
+    # booked_wh is the counter, less what was returned, when energy was last booked. slack_wh is by
+    # how much a calculated booked_wh may be too high. blind: the power of some of the time since is
+    # unknown. aged: booked_wh may be older than the last reading.
     booked_wh: float | None = None
     slack_wh: float = 0.0
     blind: bool = False
     aged: bool = False
-    # Rule 11. Since the counter spoke so much more than is claimed may have been drawn. The highest
-    # power on this connection. Where the counter stood before it was reset at its last report, with
-    # what was claimed since.
+    # Rule 11. extra_ws is how much more than the claims may have been drawn since the counter
+    # changed. peak_w is the highest power on this connection. unreset_wh is where the counter would
+    # stand without the reset at its last report: its value before, and what was claimed until then.
     extra_ws: float = 0.0
     peak_w: float = 0.0
     unreset_wh: float | None = None
@@ -101,12 +101,12 @@ class ChannelState(msgspec.Struct, gc=False):
 
     @classmethod
     def recalled(cls, past: Snapshot) -> Self:
-        """Rule 8: a channel as it was when it was heard of last."""
+        """Rule 8: return a channel in the state of this snapshot."""
         row, run = past.row, past.run
         channel = cls(
             row.device_id,
             row.channel,
-            # Without an open run the channel was off when it was last heard of.
+            # Without an open run the channel was off at its last reading.
             row.apower_w if run else None,
             row.voltage_v or None,
             row.current_a or None,
@@ -115,7 +115,7 @@ class ChannelState(msgspec.Struct, gc=False):
             row_minute=row.ts // MINUTE_S,
         )
         if run is None:
-            # A record that comes now covers minutes in which that run went on.
+            # A record that arrives now covers minutes in which that run went on.
             channel.last_ts = max(float(row.ts), past.ended_at or 0.0)
             return channel
         # The row has the whole counter, the run has it without what was returned.
@@ -130,19 +130,19 @@ class ChannelState(msgspec.Struct, gc=False):
         return channel
 
     def _go_on_from_row(self, row: Sample, run: RunState) -> None:
-        """Rule 8: the collector died without a word. The last row is all that is known."""
+        """Rule 8: go on from the last row. The collector was killed, and nothing newer is known."""
         run = msgspec.structs.replace(run, peak_w=max(run.peak_w, row.apower_w))
         self.booked_wh = self.runs.resume(run, row.energy_total_wh, row.ts + MINUTE_S)
         self.last_ts, self.peak_w = max(float(row.ts), run.started_at), run.peak_w
         resumed_wh = self.runs.open.booked_wh if self.runs.open else 0.0
         seconds = self.last_ts - run.started_at
-        # The row's counter may be of any age: what it has not said yet may come with its next rise.
+        # The row's counter may be of any age: its next rise may include energy from before the row.
         self.extra_ws = max(0.0, run.peak_w * seconds - resumed_wh * 3600)
         expected_wh = (1 - ABOVE_KNOWN) * row.apower_w * seconds / 3600 - row.apower_w / 60
         self.aged = resumed_wh < expected_wh
 
     def overlay(self, reading: Reading) -> None:
-        """Rule 1: what is reported replaces what was known."""
+        """Rule 1: replace the values that this reading reports."""
         if reading.apower_w is not None:
             self.apower_w = reading.apower_w
         elif reading.output is False:
@@ -159,19 +159,19 @@ class ChannelState(msgspec.Struct, gc=False):
             self.returned_wh = reading.returned_wh
 
     def forget(self) -> None:
-        """Rule 1: a full status replaces everything."""
+        """Rule 1: clear all values; a full status replaces everything."""
         self.apower_w = self.voltage_v = self.current_a = self.energy_total_wh = None
         self.returned_wh, self.returns = 0.0, False  # what a full status leaves out is not there
 
     @property
     def counter_wh(self) -> float | None:
-        """The counter as a row has it."""
+        """Return the counter as a row stores it."""
         if self.energy_total_wh is None or not self.is_sum:
             return self.energy_total_wh
         return self.energy_total_wh - (self.returned_wh or 0.0)
 
     def used_wh(self, reading: Reading) -> float | None:
-        """What the device has counted in all, less what it returned; None: it does not say."""
+        """Return all that the device has counted, less what it returned; None: not reported."""
         total_wh, returned_wh = reading.energy_total_wh, reading.returned_wh
         if returned_wh is None and self.returned_wh is None and not self.returns:
             return total_wh
@@ -184,18 +184,18 @@ class ChannelState(msgspec.Struct, gc=False):
         return None if total_wh is None or returned_wh is None else total_wh - returned_wh
 
     def rise_wh(self, used_wh: float | None) -> float | None:
-        """What the counter rose by since energy was last booked; None where it is not known."""
+        """Return the counter's rise since energy was last booked; None if it is not known."""
         if used_wh is None or self.booked_wh is None or self.blind:
             return None
         rise_wh = used_wh - self.booked_wh
         return rise_wh if rise_wh >= 0.0 else self._fall_wh(rise_wh)
 
     def _fall_wh(self, rise_wh: float) -> float:
-        """A fall is none where it may be one of our own calculation."""
+        """Return 0 for a fall that our own calculation may have caused, else the fall."""
         return 0.0 if -self.slack_wh <= rise_wh else rise_wh
 
     def book(self, reading: Reading, at: float) -> Sequence[RunState]:
-        """Rule 12: if the counter speaks, book what it says. The runs that are to be told."""
+        """Rule 12: book the energy of a new counter value. Return the runs to report."""
         used_wh, booked_wh, runs = self.used_wh(reading), self.booked_wh, self.runs
         if used_wh is None or (used_wh == booked_wh and runs.claims_ws > 0):
             return ()
@@ -204,7 +204,7 @@ class ChannelState(msgspec.Struct, gc=False):
             rise_wh = used_wh - booked_wh
             if rise_wh < 0.0:
                 rise_wh = self._fall_wh(rise_wh)
-            # Nearly always no more than is claimed, and cheap to see.
+            # Nearly always the rise is no more than the claims, and this check is cheap.
             usual = 0.0 <= rise_wh * 3600 <= runs.claims_ws + LATE_S * self.peak_w
             if self.unreset_wh is not None or not usual:
                 rise_wh = self._believed(rise_wh, used_wh)
@@ -217,8 +217,8 @@ class ChannelState(msgspec.Struct, gc=False):
         return told
 
     def _believed(self, rise_wh: float, used_wh: float) -> float | None:
-        """Rule 11: the rise, or the one since before a reset that the device has taken back. None:
-        the counter was reset."""
+        """Rule 11: return the rise, or the rise since before a reset that the device has taken
+        back. None: the counter was reset."""
         claimed_wh = self.runs.claims_ws / 3600
         rises = [rise_wh]
         if self.unreset_wh is not None:
@@ -227,7 +227,7 @@ class ChannelState(msgspec.Struct, gc=False):
         return min(believed, key=lambda each: abs(each - claimed_wh), default=None)
 
     def _can_be(self, rise_wh: float) -> bool:
-        """Rule 11: whether the known power can have drawn it."""
+        """Rule 11: return whether the known power can have drawn this energy."""
         runs = self.runs
         if not self.is_sum:
             return 0.0 <= rise_wh <= most_wh(runs.claims_ws + self.extra_ws, self.peak_w)
@@ -236,8 +236,8 @@ class ChannelState(msgspec.Struct, gc=False):
         return abs(rise_wh - runs.claims_ws / 3600) <= off_wh
 
     def use(self, watts: float, since: float, until: float, calendar: Calendar) -> None:
-        """Rule 12: so much was drawn (below 0: fed in) from then until then."""
-        # Nearly always both lie in the day that was looked up last, and that is cheap to see.
+        """Rule 12: count this power (below 0: fed in) between two moments, by local days."""
+        # Nearly always both lie in the day that was looked up last, and this check is cheap.
         if since < calendar.start or until >= calendar.end:
             for midnight in calendar.midnights(since, until):
                 self.runs.use(watts, midnight - since)
@@ -248,7 +248,7 @@ class ChannelState(msgspec.Struct, gc=False):
     def sample(
         self, minute: int, source: Source, watts: float | None, counter_wh: float | None
     ) -> Sample:
-        """The row of this minute (rules 1 and 4)."""
+        """Return the row of this minute (rules 1 and 4)."""
         self.row_minute = minute
         return Sample(
             minute * MINUTE_S,
@@ -262,8 +262,8 @@ class ChannelState(msgspec.Struct, gc=False):
         )
 
     def turn(self, watts: float | None, at: float, due: list[Due], end: End | None = None) -> None:
-        """Rule 12: at this moment it is active with so much power, or (None) is not. end is how a
-        run ends now; None: as the known power has it."""
+        """Rule 12: start, continue or end a run: from this moment the channel is active with this
+        power, or inactive (None). end is how a run ends now; None: the known power decides."""
         runs = self.runs
         if runs.rests:
             due += runs.end_rest(at) if watts is None else runs.wake(at)

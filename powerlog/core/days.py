@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 
 def moment_of(local: datetime, zone: ZoneInfo, *, last: bool = False) -> datetime:
-    """The moment, in UTC, that a naive local time means.
+    """Return the moment, in UTC, that a naive local time means.
 
     A time that comes twice (clocks are set back) means the first of the two, or the last. A time
     that does not exist (clocks are set forward) means the moment to which the clock jumps.
@@ -25,7 +25,7 @@ def moment_of(local: datetime, zone: ZoneInfo, *, last: bool = False) -> datetim
 
 
 def _jump(since: int, until: int, zone: ZoneInfo) -> datetime:
-    """The second, after the one and up to the other, from which on another offset holds."""
+    """Return the second after `since`, and up to `until`, at which the UTC offset changes."""
 
     def has_jumped(ts: int) -> bool:
         return datetime.fromtimestamp(ts, zone).utcoffset() != offset
@@ -45,13 +45,13 @@ def start_of(day: date, zone: ZoneInfo) -> float:
 
 
 def span(ts: float, zone: ZoneInfo) -> tuple[float, float]:
-    """Start and end of the day in which this moment lies."""
+    """Return the start and end of the day that contains this moment."""
     day = day_of(ts, zone)
     return start_of(day, zone), start_of(day + timedelta(days=1), zone)
 
 
 def days_between(since: float, until: float, zone: ZoneInfo) -> Iterator[date]:
-    """The days from one moment to another, both included."""
+    """Yield the days from one moment to another, both included."""
     day, last = day_of(since, zone), day_of(until, zone)
     while day <= last:
         yield day
@@ -59,14 +59,14 @@ def days_between(since: float, until: float, zone: ZoneInfo) -> Iterator[date]:
 
 
 class Calendar:
-    """The midnights of a time zone, for whoever asks about moments that mostly lie together."""
+    """The midnights of a time zone. It keeps the last day, as most moments lie close together."""
 
     def __init__(self, time_zone: str) -> None:
         self._zone = ZoneInfo(time_zone)
         self.start = self.end = 0.0  # of the day that was asked for last
 
     def midnights(self, since: float, until: float) -> Iterator[float]:
-        """Those after the one moment and up to the other, in Unix seconds."""
+        """Yield the midnights after `since` and up to `until`, in Unix seconds."""
         while since < self.start or until >= self.end:
             if since < self.start or since >= self.end:
                 self.start, self.end = span(since, self._zone)

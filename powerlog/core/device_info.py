@@ -1,7 +1,7 @@
-"""What a Shelly says of itself: model, firmware, and the names that its owner has given there.
+"""Read a Shelly's model, firmware and names from its answers.
 
-Pure: parts of the answers to Shelly.GetDeviceInfo and Shelly.GetConfig, whatever they hold. A text
-that is missing, no text, or not printable is "". One that ends within a character ends before it.
+Pure: parts of the answers to Shelly.GetDeviceInfo and Shelly.GetConfig, whatever they contain. A
+value that is missing, not a text or not printable is "". An incomplete last character is dropped.
 """
 
 from itertools import islice
@@ -18,10 +18,10 @@ CUT_TAIL = "\ufffd "
 
 
 class About(msgspec.Struct, frozen=True):
-    """What one answer tells; None: it is not about that.
+    """The content of one answer; None: the answer does not cover it.
 
-    channels has the name of each component that can meter by its key, "" where it has none; phases
-    of a three-phase meter bear the name of the meter and their letter. There are no more than
+    channels maps the key of each component that can meter to its name, "" if it has none. The
+    phases of a three-phase meter have the name of the meter and their letter. There are at most
     MOST_CHANNELS of them, however many an answer has.
     """
 

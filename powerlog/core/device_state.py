@@ -11,9 +11,9 @@ from powerlog.core.channel_state import ChannelState
 class DeviceState(msgspec.Struct):
     """One device's channels, and how far its clock is ahead of the collector's (rule 2).
 
-    clock_refused: its last ts was not believed; refused has that ts and when it was received. For
-    rule 14: since when it has spoken without a pause, and when its channels are to be looked at
-    again, Unix seconds.
+    clock_refused: its last ts was not believed; refused holds that ts and the moment of receipt.
+    For rule 14: the device has sent frames without a pause since speaks_since, and its channels are
+    checked again at look_at, Unix seconds.
     """
 
     channels: dict[str, ChannelState] = {}  # msgspec copies a mutable default

@@ -1,7 +1,7 @@
-"""How much energy a channel can have used, as far as its power is known.
+"""The most energy that a channel can have used, by its known power.
 
 Pure. Rule 11: a rise of the counter that the known power cannot have drawn since the counter last
-spoke is a reset (a report of 0 or of an old value, a jump, another device under the same id), and
+changed is a reset (a report of 0 or of an old value, a jump, another device under the same id), and
 the energy of that time is the integral of the known power. This is the bound between the two.
 """
 

@@ -1,4 +1,4 @@
-"""The energy of a run by its known power: the integral of what its minute rows say (rule 11).
+"""The energy of a run by its known power: the integral of its minute rows (rule 11).
 
 Pure. Moments are Unix seconds. A row has the power of its minute, and holds until the next row.
 """
@@ -16,7 +16,7 @@ CARRIED_S = 5 * MINUTE_S
 
 
 class Part(NamedTuple):
-    """A stretch of a run, and the energy that is booked on it."""
+    """A span of a run, and the energy that is booked on it."""
 
     since: float
     until: float
@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A stretch of time with one power; watts is None where no row says it."""
+    """A span with one power; watts is None where no row has it."""
 
     since: float
     until: float
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 @dataclass
 class Drawn:
-    """The integral of the known power; for unknown_s no row says what the power was."""
+    """The integral of the known power; for unknown_s seconds no row has the power."""
 
     wh: float = 0.0
     unknown_s: float = 0.0

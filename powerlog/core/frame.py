@@ -1,6 +1,6 @@
-"""What a message says: a Frame of one device, with a Reading of each channel that it reports.
+"""The content of a message: a Frame of one device, with a Reading of each channel that it reports.
 
-Pure: the nouns of protocol.py, which makes them out of text.
+Pure: the types that protocol.py makes from text.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ BEYOND_ANY_METER = 1e12  # in any unit; a column holds it, and a sum of such val
 
 
 class FrameError(ValueError):
-    """The text is not a frame of this protocol. The message says why, in a few words."""
+    """The text is not a frame of this protocol. The message gives the reason in a few words."""
 
 
 class ChannelKey(NamedTuple):
@@ -25,8 +25,8 @@ class ChannelKey(NamedTuple):
 
 
 class RecordedMinute(NamedTuple):
-    """A minute (ts // 60) of the device's record: its mean power, what it drew alone, and what the
-    device has counted from its start on."""
+    """A minute (ts // 60) of the device's record: its mean power, the energy drawn in it, and what
+    the device has counted since its start."""
 
     minute: int
     mean_w: float
@@ -46,11 +46,11 @@ class MinuteRecord(msgspec.Struct, frozen=True, gc=False):
     returned_mwh: tuple[float, float, float] | None = None
 
     def complete(self, at: float) -> Iterator[RecordedMinute]:
-        """Its complete minutes, the newest first, of a record received at this Unix time."""
+        """Yield the complete minutes, newest first, of a record received at this Unix time."""
         newest, second = divmod(int(self.minute_ts), 60)
-        # From firmware 1.2 on minute_ts is a full minute and the first of the three the one before
-        # it. Up to 1.1 the first is the minute in which minute_ts lies: still running, but in the
-        # notification on the full minute, whose minute_ts ends in :59.
+        # From firmware 1.2 on minute_ts is a full minute, and the first of the three is the minute
+        # before it. Up to 1.1 the first is the minute that contains minute_ts. It is still running,
+        # except in the notification on the full minute, whose minute_ts ends in :59.
         running = second > 0 and not (second == 59 and at // 60 > newest)
         if second == 0:
             newest -= 1

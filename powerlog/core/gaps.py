@@ -1,4 +1,4 @@
-"""What becomes of the minutes between two readings of a channel: rules 5 to 7 and 12 of sampler.py.
+"""Fill the minutes between two readings of a channel, by rules 5 to 7 and 12 of sampler.py.
 
 Pure, like the sampler. Times are Unix seconds; minutes are Unix time // 60.
 """
@@ -28,7 +28,7 @@ class Gap:
     def bridge(self, calendar: Calendar, due: list[Due]) -> tuple[float, float]:
         """Add what each minute makes due.
 
-        Returns until when the use is accounted for, and the power in W since then.
+        Return the moment up to which energy is counted, and the power in W since then.
         """
         channel, since = self._channel, self._since
         before_w = channel.apower_w or 0.0

@@ -20,7 +20,7 @@ from powerlog.core import device_info, fast_path, text_numbers
 from powerlog.core.components import MOST_COMPONENTS, NUMBER, RELAYS
 from powerlog.core.frame import BEYOND_ANY_METER, Frame, FrameError, MinuteRecord, Reading
 
-# Each request has its id, however often it is sent: an answer, early or late, is to that question.
+# Each request keeps its id when it is sent again, so that a late answer is still matched to it.
 STATUS, INFO, CONFIG = 2, 3, 4
 # Sent on connect, in this order. Shellys answer the first with error 404 ("No handler for
 # NotifyStatus") and notify all the same; other firmware of the field wants to be asked.
@@ -36,13 +36,13 @@ REQUESTS = {
 _ABOUT = {INFO: device_info.device_info, CONFIG: device_info.config}
 CONFIG_CHANGED = "config_changed"
 MAX_DEVICE_ID = 100
-# From so many characters on a text is left to Python's decoder alone. msgspec is quicker, but takes
+# Longer texts, in characters, are left to Python's decoder alone. msgspec is quicker, but takes
 # 20 ms for 64 KB of such numbers as 2.2250738585072011e-308, where Python takes 1.2 ms.
 LONG = 2048
 
 
 class _Message(msgspec.Struct):
-    """The fields of a JSON-RPC message that matter here, of whatever type they arrive."""
+    """The fields of a JSON-RPC message that matter here, each of any type."""
 
     id: Any = None
     src: Any = None
@@ -60,7 +60,7 @@ class _TextError(Exception):
 
 
 def parse(text: str) -> Frame:
-    """The Frame that this message is. Raises FrameError, and nothing else, where it is none."""
+    """Return the Frame of this message. Raise FrameError, and nothing else, if it is not one."""
     frame = fast_path.parse(text) if len(text) < LONG else None
     if frame is None:
         return parse_any(text)
@@ -69,11 +69,11 @@ def parse(text: str) -> Frame:
 
 
 def parse_any(text: str) -> Frame:
-    """The same, of whatever shape it is. Raises FrameError."""
+    """Return the Frame of a message of any shape. Raise FrameError."""
     message = _decode(text)
     try:
         return _frame(message, text)
-    except _TextError:  # so seldom that such a message may be read twice
+    except _TextError:  # so rare that such a message may be read twice
         names: list[str] = []
         params = text_numbers.without_texts(message.params, names)
         result = text_numbers.without_texts(message.result, names)
@@ -89,7 +89,7 @@ def _frame(message: _Message, text: str) -> Frame:
     if isinstance(message.method, str):
         if message.method in ("NotifyStatus", "NotifyFullStatus"):
             return _status(device_id, message.method == "NotifyFullStatus", message.params)
-        # Gateways send many events: nearly all of them cost no more than the look for this word.
+        # Gateways send many events: for nearly all of them this search is the only cost.
         changed = CONFIG_CHANGED in text and _config_changed(message)
         return Frame(device_id, config_changed=changed)
     if message.result is msgspec.UNSET and message.error is None:
@@ -150,7 +150,7 @@ def _status(device_id: str, full: bool, params: Any) -> Frame:
 
 
 def _readings(components: dict[str, Any]) -> tuple[Reading, ...]:
-    """Those of the first MOST_COMPONENTS components that meter."""
+    """Return the readings of the first MOST_COMPONENTS components that meter."""
     readings: dict[str, Reading] = {}
     left = MOST_COMPONENTS
     for key, component in components.items():
@@ -192,7 +192,7 @@ def _relay(key: str, component: dict[str, Any]) -> Reading:
 
 
 def _record(energy: dict[str, Any], returned: dict[str, Any]) -> MinuteRecord | None:
-    """The minute record, or None where it is not three numbers with a time."""
+    """Return the minute record, or None if it is not three numbers with a time."""
     minute_ts, mwh = _number(energy.get("minute_ts")), _triple(energy.get("by_minute"))
     if minute_ts is None or mwh is None:
         return None
@@ -209,7 +209,7 @@ def _triple(values: Any) -> tuple[float, float, float] | None:
 
 
 def _phases(number: str, component: dict[str, Any]) -> list[Reading]:
-    """em: three phases, and their sum, which has no voltage of its own."""
+    """Return the readings of an em: three phases, and their sum without a voltage."""
     total = _measured(f"em:{number}", component, "total_")
     return [total, *(_measured(f"em:{number}:{phase}", component, f"{phase}_") for phase in "abc")]
 
@@ -236,7 +236,7 @@ def _measured(channel: str, component: dict[str, Any], prefix: str = "") -> Read
     return Reading(channel, *map(_number, values), power_lost=lost)
 
 
-# The energy of em and em1 lives in a sister component; both are readings of one channel.
+# The energy of em and em1 is in a sister component; both are readings of one channel.
 _METERS: dict[str, Callable[[str, dict[str, Any]], list[Reading]]] = {
     "em": _phases,
     "emdata": _phase_counters,
@@ -264,7 +264,7 @@ def _reports(reading: Reading) -> bool:
 
 
 def _merged(first: Reading, second: Reading) -> Reading:
-    """What either of them reports; the second wins."""
+    """Return one reading with the values of both; the second wins."""
     reported = {
         name: value
         for name in Reading.__struct_fields__
@@ -274,12 +274,12 @@ def _merged(first: Reading, second: Reading) -> Reading:
 
 
 def _is_null(component: dict[str, Any], name: str) -> bool | None:
-    """True where the value is there and null, else None."""
+    """Return True if the value is present and null, else None."""
     return True if component.get(name, 0) is None else None
 
 
 def _number(value: Any) -> float | None:
-    """A number that a meter can mean, or None: null, text, true, NaN and infinity are none."""
+    """Return the value if it is a finite number that a meter can report, else None."""
     if type(value) is not float and type(value) is not int:  # a bool is an int, but no number
         if type(value) is str:
             raise _TextError

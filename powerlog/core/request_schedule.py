@@ -63,7 +63,7 @@ class Questions:
             self._sort(frame, now)
 
     def _sort(self, frame: Frame, now: float) -> None:
-        """Rule 4: tell the channels that meter from those that do not."""
+        """Rule 4: separate the channels that meter from those that do not."""
         metering = {
             reading.channel
             for reading in frame.readings
@@ -144,6 +144,6 @@ class Questions:
         self._names_at, self._names_changed = now, False
 
     def _start_over(self, now: float) -> None:
-        """The collector's clock was set back: every moment noted is in the future."""
+        """Forget all times: the collector's clock was set back, and they lie in the future."""
         self.meters = dict.fromkeys(self.meters, now)
         self._asked_at = self._status_at = self._names_at = now

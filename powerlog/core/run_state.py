@@ -1,9 +1,9 @@
-"""The runs of one channel in the making, and how the counter's energy is booked on them (rule 12).
+"""The current runs of one channel, and how the counter's energy is booked on them (rule 12).
 
-Pure, like the sampler whose rules say when a run starts and ends. A counter speaks about once a
-minute, a pump stops when it likes: until the counter speaks again a run keeps its power x time as
-a claim, and what the counter rose by is divided by these claims. Where the counter does not say,
-or rose by what the known power cannot have drawn (rule 11), the claim itself is the energy.
+Pure, like the sampler, whose rules decide when a run starts and ends. A counter changes about once
+a minute, but a pump may stop at any time. Until the counter changes again, a run keeps its power x
+time as a claim; the rise of the counter is then divided by these claims. If the counter is unknown,
+or its rise is more than the known power can have drawn (rule 11), the claim itself is the energy.
 """
 
 from collections.abc import Sequence
@@ -15,23 +15,23 @@ from powerlog.core.energy_bounds import most_wh
 
 End = Literal["", "stopped", "lost contact"]
 
-# Rule 12. No load is switched on more often than every two seconds for good; a relay that chatters,
-# or a caller that wants to fill the table, would make thousands of runs a minute.
+# Rule 12. No load is switched on more often than every two seconds for long. A relay that chatters,
+# or a client that wants to fill the table, would make thousands of runs a minute.
 STARTS_A_MINUTE = 30
-# So many ended runs wait for the counter, which speaks about once a minute. Those before them keep
-# the energy of their power and time.
+# The most ended runs that wait for the counter, which changes about once a minute. Earlier ones
+# keep the energy of their power and time.
 UNSETTLED_AT_MOST = 2 * STARTS_A_MINUTE
 
 
 class RunState(msgspec.Struct, gc=False):
-    """A stretch of activity, named by (device_id, channel, started_at); Unix seconds.
+    """A span of activity, identified by (device_id, channel, started_at); Unix seconds.
 
     Open while ended_at is None and end is "". booked_wh is its energy up to the moment at which the
     counter, less what was returned to the grid, stood at counter_wh (None: never reported);
-    claim_ws is its power x time since. heard_at is the last moment of contact with an open run,
-    where that is over. at_midnights has (midnight, Wh until then) of each local midnight that it
-    has passed; of those since the counter spoke, claims_at_midnights (midnight, claim_ws then).
-    starts is 1, or how often it was switched on where rule 12 has merged what followed.
+    claim_ws is its power x time since. heard_at is the last contact with an open run whose
+    connection has ended. at_midnights has (midnight, Wh until then) for each local midnight that it
+    has passed; claims_at_midnights has (midnight, claim_ws then) for those since the counter spoke.
+    starts is 1, or how often it was switched on if rule 12 has merged runs into it.
     """
 
     device_id: str
@@ -49,7 +49,7 @@ class RunState(msgspec.Struct, gc=False):
     starts: int = 1
 
     def book(self, wh_per_claim: float) -> None:
-        """What is claimed becomes what was used: so many Wh for each Ws."""
+        """Turn the claims into used energy: this many Wh for each claimed Ws."""
         if self.claims_at_midnights:
             self.at_midnights += tuple(
                 (midnight, self.booked_wh + claim_ws * wh_per_claim)
@@ -61,7 +61,7 @@ class RunState(msgspec.Struct, gc=False):
 
     @property
     def midnights(self) -> tuple[tuple[float, float], ...]:
-        """(midnight, Wh until then) of all, as far as it is known now."""
+        """Return (midnight, Wh until then) for all midnights passed, as far as known now."""
         claimed = copy_of(self)
         claimed.book(1 / 3600)
         return claimed.at_midnights
@@ -72,19 +72,19 @@ class RunState(msgspec.Struct, gc=False):
 
     @property
     def mean_w(self) -> float:
-        """Mean power from start to end; of an open or momentary run, its peak."""
+        """Return the mean power from start to end; the peak for an open or momentary run."""
         seconds = (self.ended_at or self.started_at) - self.started_at
         return self.energy_wh * 3600 / seconds if seconds > 0 else self.peak_w
 
 
 class Ledger(msgspec.Struct, gc=False):
-    """The open run, and the ended ones of which the counter has not yet said what they used.
+    """The open run, and the ended runs whose energy the counter has not reported yet.
 
-    What it returns is a copy, as the run stands now: to be told to others.
+    Methods return copies of runs in their present state, to be written.
     """
 
     open: RunState | None = None
-    fresh: bool = False  # the counter has not spoken since the open run started
+    fresh: bool = False  # the counter has not changed since the open run started
     unsettled: list[RunState] = []  # msgspec copies a mutable default
     # All that was claimed since the counter spoke, also while nothing ran. Of a counter that falls
     # by what is fed in, less that; fed_ws is then this part.
@@ -98,10 +98,10 @@ class Ledger(msgspec.Struct, gc=False):
     told_minute: int = -1  # of the last time that the open run was told for the counter's sake
 
     def resume(self, run: RunState, counter_wh: float = 0.0, until: float = 0.0) -> float | None:
-        """Go on with an open run of the past, whose last row has this counter and ends at `until`.
+        """Go on with a restored open run, whose last row has this counter and ends at `until`.
 
-        Returns the counter to go on from. The row's may be older than what the run was told with;
-        from before a reset it is more than the run can have used, and is not believed.
+        Return the counter to go on from. The row's counter may be older than the one that the run
+        was written with. One from before a reset is more than the run can have used: it is ignored.
         """
         self.open = run = msgspec.structs.replace(
             run, heard_at=None, at_midnights=run.midnights, claims_at_midnights=()
@@ -115,7 +115,7 @@ class Ledger(msgspec.Struct, gc=False):
         return run.counter_wh
 
     def start(self, run: RunState) -> RunState:
-        """Open this run. Its counter is reckoned up to now: what others used is not its own."""
+        """Open this run. Calculate its counter up to now: earlier energy belongs to other runs."""
         run.counter_wh = self._reckoned(run.counter_wh)
         self.open, self.fresh = run, True
         if (minute := int(run.started_at // 60)) != self.minute:
@@ -124,9 +124,9 @@ class Ledger(msgspec.Struct, gc=False):
         return copy_of(run)
 
     def leave(self, at: float | None, counter_wh: float | None) -> list[RunState]:
-        """The open run as it stands at the end of a connection, its claim for granted.
+        """Return the open run at the end of a connection, with its claim booked as energy.
 
-        counter_wh is where the counter stood when energy was last booked.
+        counter_wh is the counter when energy was last booked.
         """
         run = self.open
         if run is None:
@@ -139,11 +139,11 @@ class Ledger(msgspec.Struct, gc=False):
         return [left]
 
     def _reckoned(self, counter_wh: float | None) -> float | None:
-        """What the counter would say now, which last said this."""
+        """Return what the counter should be now, from its last value and the claims since."""
         return None if counter_wh is None else counter_wh + self.claims_ws / 3600
 
     def use(self, watts: float, seconds: float) -> None:
-        """So much was drawn for so long, by the open run if there is one; below 0: fed in."""
+        """Count this power for this time, for the open run if there is one; below 0: fed in."""
         claim_ws, run = watts * seconds, self.open
         self.claims_ws += claim_ws
         if claim_ws < 0:
@@ -152,13 +152,13 @@ class Ledger(msgspec.Struct, gc=False):
             run.claim_ws += claim_ws
 
     def pass_midnight(self, at: float) -> None:
-        """A local day ends here. What the open run has used so far is that day's."""
+        """End a local day. What the open run has used so far belongs to that day."""
         run = self.open
         if run is not None and not self.rests:
             run.claims_at_midnights += ((at, run.claim_ws),)
 
     def rest(self, at: float, end: End) -> list[RunState]:
-        """End the open run, or let it rest where too many have started in this minute."""
+        """End the open run, or let it rest if too many have started in this minute."""
         if self.open is None or self.rests:
             return []
         if self.starts >= STARTS_A_MINUTE and int(at // 60) == self.minute:
@@ -167,26 +167,26 @@ class Ledger(msgspec.Struct, gc=False):
         return self.stop(at, end)
 
     def wake(self, at: float) -> list[RunState]:
-        """The channel is active while the open run rests: it goes on, or has ended before."""
+        """Continue the resting run, or end it if it has rested since an earlier minute."""
         if self.rests and int(at // 60) == self.minute and self.open is not None:
             self.open.starts += 1
             self.rests = None
         return self.end_rest(at)
 
     def end_rest(self, at: float) -> list[RunState]:
-        """End a run that rests since an earlier minute."""
+        """End a run that has rested since an earlier minute."""
         if self.rests is None or int(at // 60) == self.minute:
             return []
         return self.stop(*self.rests)
 
     def stop(self, at: float, end: End) -> list[RunState]:
-        """End the open run; nothing where there is none. One that rests has ended before."""
+        """End the open run, if there is one. A resting run ends where it began to rest."""
         run = self.open
         if run is None:
             return []
         if self.rests:
             (at, end), self.rests = self.rests, None
-        # A run of the past may have begun after the start of its last minute.
+        # A restored run may have begun after the start of its last minute.
         run.ended_at, run.end = max(at, run.started_at), end
         self.open = None
         if run.claim_ws:
@@ -195,16 +195,16 @@ class Ledger(msgspec.Struct, gc=False):
         return [copy_of(run)]
 
     def book(self, rise_wh: float | None, counter_wh: float, at: float = 0.0) -> Sequence[RunState]:
-        """The counter has come to this; rise_wh None: it does not say what was used.
+        """Book a new counter value; rise_wh None: the energy used is unknown.
 
-        Returns the runs that are settled by it, and, once a minute, the open one where what is told
-        of it is out of date.
+        Return the runs that it settles and, once a minute, the open run if its written state is out
+        of date.
         """
         run = self.open
         passed = run is not None and bool(run.claims_at_midnights)
         tells = self.fresh and int(at // 60) != self.told_minute
         if rise_wh is not None and not (tells or self.unsettled or passed):
-            # Nearly always: one run at most, and nothing of it to tell (a fifth of the time).
+            # Nearly always: one run at most, and nothing to report (a fifth of the time).
             if run is not None:
                 run.booked_wh += run.claim_ws * self._wh_per_claim(rise_wh)
                 run.claim_ws, run.counter_wh = 0.0, counter_wh
@@ -217,7 +217,7 @@ class Ledger(msgspec.Struct, gc=False):
             run.book(wh_per_claim)
             run.counter_wh = counter_wh
         told, self.unsettled = self.unsettled, []
-        # From here on resume() can calculate by the counter alone: no other run shares in the rise.
+        # From here on resume() can use the counter alone: no other run has a share in the rise.
         self.fresh = self.open is not None and (self.fresh or passed or rise_wh is None)
         if self.open is not None and self.fresh and (passed or int(at // 60) != self.told_minute):
             told.append(copy_of(self.open))
@@ -225,13 +225,13 @@ class Ledger(msgspec.Struct, gc=False):
         return told
 
     def _wh_per_claim(self, rise_wh: float | None) -> float:
-        """How many Wh each claimed Ws is worth: by power x time itself, or by what the counter says
-        that all of it was."""
+        """Return how many Wh each claimed Ws is worth: by power x time itself, or by the counter's
+        rise."""
         if rise_wh is None or self.claims_ws + self.fed_ws <= 0:
             return 1 / 3600
         if not self.fed_ws:
             return rise_wh / self.claims_ws
-        # Claims of both signs: what the counter differs by is shared by their size.
+        # Claims of both signs: the difference from the counter is shared by their size.
         size_ws = self.claims_ws + 2 * self.fed_ws
         return max(0.0, 1 / 3600 + (rise_wh - self.claims_ws / 3600) / size_ws)
 

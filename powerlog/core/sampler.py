@@ -1,8 +1,8 @@
-"""Which minutes become rows, and when a channel ran: the rules of sampling, and nowhere else.
+"""The rules of sampling: which minutes become rows, and when a channel ran.
 
 Pure: no Django, no clock, no logging; the moment of receipt is an argument. A Sampler is the
 memory of one connection. Feed it the connection's frames in the order of their arrival, and it
-answers with what each of them makes due: Samples (rows) and Runs.
+returns what each of them makes due: Samples (rows) and Runs.
 
  1. KNOWN STATE. Per device and channel: apower, voltage, current, energy total, output. A full
     status replaces it (a channel that it leaves out is forgotten), a delta overlays it. What is
@@ -38,7 +38,7 @@ answers with what each of them makes due: Samples (rows) and Runs.
     counter proves a week.
  8. RECONNECTS are gaps like any other: restore() brings back what the database knows of a channel,
     its last row and its open run, or when the last one ended, before the first reading; leave()
-    tells the open runs at the end.
+    returns the open runs at the end.
  9. PROVENANCE. A row says how it was obtained: "measured" (4), "device" (6), "carried" (5, 7).
 10. IDEMPOTENCE. A sampler gives a minute of a channel once and in the order of time. Across
     connections the database's unique key does: the first row wins.
@@ -62,9 +62,9 @@ answers with what each of them makes due: Samples (rows) and Runs.
     its starts. No more than sixty ended runs wait for the counter; those before them keep the
     energy of their power and time. A run whose power becomes unknown (1) ends at that moment, as
     lost contact; one whose channel a full status leaves out, at its last reading, as lost contact.
-    A run is told when it starts and ends, when the counter speaks for the first time after either
-    or starts anew (at most once a minute), when the connection ends (8), and when it has passed a
-    local midnight, with what it had used until then: a day's energy.
+    A run is reported when it starts and ends, when the counter speaks for the first time after
+    either or starts again (at most once a minute), when the connection ends (8), and when it has
+    passed a local midnight, with what it had used until then: a day's energy.
 13. STAFF may give a channel a threshold of its own, or switch it off: then it is as if it were not
     there, its run ends at its last reading as lost contact. It holds from the next reading on.
 14. A SILENT CHANNEL. A channel that has had no reading for seven minutes, and for longer than rule
@@ -115,19 +115,19 @@ class Sampler:
         self._rules = rules
         self._devices: dict[str, DeviceState] = {}
         self._calendar = Calendar(rules.time_zone)
-        # Rule 13: of each (device_id, channel) what staff have set. Replaced as a whole.
+        # Rule 13: the settings of staff by (device_id, channel). Replaced as a whole.
         self.own: Mapping[tuple[str, str], Own] = {}
 
     def restore(self, past: Snapshot) -> None:
-        """Rule 8: what was known of a channel before this connection. Before its first reading: one
-        that has had a reading here is left as it is."""
+        """Rule 8: restore a channel from before this connection. A channel that already has had a
+        reading on it is left as it is."""
         channels = self._device(past.row.device_id).channels
         known = channels.get(past.row.channel)
         if known is None or known.last_ts is None:
             channels[past.row.channel] = ChannelState.recalled(past)
 
     def leave(self) -> list[RunState]:
-        """Rule 8: the open runs as they stand, when the connection ends."""
+        """Rule 8: return the open runs in their present state, when the connection ends."""
         return [
             run
             for device in self._devices.values()
@@ -136,31 +136,31 @@ class Sampler:
         ]
 
     def known(self, device_id: str) -> list[tuple[ChannelState, float]]:
-        """A device's channels and their thresholds in W, as they are; for any thread to read."""
+        """Return a device's channels and their thresholds in W; any thread may read them."""
         device = self._devices.get(device_id)
         channels = list(device.channels.values()) if device else []
         return [(channel, self._threshold_w(channel)) for channel in channels]
 
     def last_words(self, frame: Frame, now: float, known: Iterable[Snapshot]) -> list[Due]:
-        """Rule 8: what is due where all ends with a frame that has waited for the past so far."""
+        """Rule 8: return what is due if the process ends while this frame waits for its restore."""
         for past in known:
             self.restore(past)
         return self.feed(frame, now) + self.leave()
 
     def device(self, device_id: str) -> DeviceState | None:
-        """What is known of this device, if it has reported a channel; to be read alone."""
+        """Return the state of this device if it has reported a channel; read it only."""
         return self._devices.get(device_id)
 
     def strangers(self, frame: Frame) -> list[str]:
-        """The channels of this frame that are new to the connection; each is named only once.
+        """Return the channels of this frame that are new to the connection, each only once.
 
-        The moment to restore() them, before the frame is fed.
+        restore() them now, before the frame is fed.
         """
         if not frame.readings:
             return []
         device = self._device(frame.device_id)
         new = []
-        for reading in frame.readings:  # nearly always there is none, and that is cheap to see
+        for reading in frame.readings:  # nearly always none is new, and this check is cheap
             key = reading.channel
             if key not in device.channels and self._wants(frame.device_id, key):
                 new.append(key)
@@ -171,7 +171,7 @@ class Sampler:
         return new
 
     def feed(self, frame: Frame, now: float) -> list[Due]:
-        """What this frame makes due: rows in the order of their minutes per channel, and runs.
+        """Return what this frame makes due: rows, per channel in the order of minutes, and runs.
 
         now is the moment of receipt in Unix seconds by the collector's clock.
         """
@@ -212,7 +212,7 @@ class Sampler:
         if at - device.look_at > SILENT_S:
             device.speaks_since = at
         device.look_at = at + MINUTE_S
-        # Up to two more minutes than may lie between, of which parts belong to the two readings.
+        # Two minutes more than may lie between: the readings are within a minute each.
         limit_s = max(self._rules.max_blind_gap_min + 2, SILENT_MIN) * MINUTE_S
         spoken_s = at - device.speaks_since
         present = {reading.channel for reading in frame.readings}
@@ -237,14 +237,14 @@ class Sampler:
         return self.own.get((device_id, channel), AS_ALL).logged
 
     def _forget_missing(self, device: DeviceState, frame: Frame, due: list[Due]) -> None:
-        """Rule 1: a channel that a full status leaves out is no longer there."""
+        """Rule 1: forget the channels that a full status leaves out."""
         present = {reading.channel for reading in frame.readings}
         for key, channel in device.channels.items():
             if key not in present:
                 self._lose(channel, due)
 
     def _lose(self, channel: ChannelState, due: list[Due]) -> None:
-        """Rules 12 to 14: nothing is known of this channel after its last reading."""
+        """Rules 12 to 14: end the run at the last reading; nothing is known after it."""
         due += channel.runs.rest(channel.last_ts or 0.0, "lost contact")
         channel.forget()
 
@@ -257,7 +257,7 @@ class Sampler:
         at: float,
         due: list[Due],
     ) -> None:
-        """One reading: the time since the last one, then what it says, then what follows."""
+        """Take one reading: count the time since the last one, overlay it, add what is due."""
         last, late = channel.last_ts, False
         if last is not None and at < last:
             if last - at > max(2 * self._rules.clock_tolerance_s, MINUTE_S):
@@ -279,14 +279,14 @@ class Sampler:
         if watts is not None and watts <= threshold_w:
             watts = None
         runs = channel.runs
-        # Nearly always it goes on with a power that it has had before, and that is cheap to see.
+        # Nearly always it goes on with a power that it has had before, and this check is cheap.
         if runs.open is None or watts is None or runs.rests or watts > runs.open.peak_w:
             channel.turn(watts, at, due)
         if watts is not None and not late and (minute := int(at // MINUTE_S)) > channel.row_minute:
             due.append(channel.sample(minute, "measured", watts, channel.counter_wh))
 
     def _start_anew(self, device: DeviceState, channel: ChannelState, due: list[Due]) -> None:
-        """Rule 2: the collector's own clock was set back."""
+        """Rule 2: end the run and restart time: the collector's own clock was set back."""
         due += channel.runs.stop(channel.last_ts or 0.0, "lost contact")
         channel.last_ts, channel.row_minute = None, -1
         device.speaks_since = device.look_at = 0.0
@@ -298,7 +298,7 @@ class Sampler:
         return self._rules.power_threshold_w if own_w is None else own_w
 
     def _pass(self, channel: ChannelState, reading: Reading, at: float, due: list[Due]) -> None:
-        """The time since the last reading, for the rows (rules 5 to 7) and for the run (12)."""
+        """Count the time since the last reading for the rows (rules 5 to 7) and the run (12)."""
         since, drawn_w = channel.last_ts or at, channel.apower_w or 0.0
         if drawn_w < 0.0 and not channel.is_sum:
             drawn_w = 0.0
@@ -307,7 +307,7 @@ class Sampler:
             channel.extra_ws += abs(now_w - drawn_w) * (at - since)  # rule 11
             if now_w > channel.peak_w:
                 channel.peak_w = now_w
-        # Within a minute no whole one can lie between: nearly always, and cheap to see.
+        # Nearly always the gap is under a minute, with no whole minute in it: a cheap check.
         if at - since > MINUTE_S and int(since // MINUTE_S) + 1 < int(at // MINUTE_S):
             gap = Gap(channel, reading, at, self._rules, self._threshold_w(channel))
             since, drawn_w = gap.bridge(self._calendar, due)

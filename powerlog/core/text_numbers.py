@@ -1,11 +1,12 @@
 """Numbers that arrive as texts ("apower": "433.8"), as some emulators and bridges send them.
 
-Pure. The parser takes no text for a number. Here texts are dropped, and named for people to see.
+Pure. The parser accepts no text as a number. Texts are dropped here, and their names collected for
+the log.
 """
 
 from typing import Any
 
-# What the parser reads as numbers: of a component that meters, and of a relay's counters.
+# The fields that the parser reads as numbers, in a component that meters and in its counters.
 NUMBERS = frozenset(
     {"ts", "apower", "total", "minute_ts", "by_minute"}
     | {"total_act_power", "total_act", "total_act_ret"}
@@ -20,9 +21,10 @@ DEEPEST = 4  # params.device_status["switch:0"].aenergy: nothing below it is rea
 
 
 def without_texts(values: Any, names: list[str], path: str = "", depth: int = 1) -> Any:
-    """A copy without any text, down to where the parser reads; values that are no dict as they are.
+    """Return a copy without texts, as deep as the parser reads; return what is no dict unchanged.
 
-    Adds to names where a number should have been, such as "switch:0.apower": MOST_NAMES at most.
+    Add the place of each text that should be a number to names ("switch:0.apower"), up to
+    MOST_NAMES.
     """
     if type(values) is not dict or depth > DEEPEST:
         return values

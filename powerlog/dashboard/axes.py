@@ -1,4 +1,4 @@
-"""Where the labels of a picture stand: round numbers upwards, round times of day along."""
+"""Place the labels of a chart: round numbers upwards, round times of day along."""
 
 import math
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 180)
 MOST_TIMES = 9
 ROUND = (1, 2, 2.5, 5, 10, 20, 25)
 MOST_STEPS = 5
-Ticks = list[tuple[str, str]]  # where, as a percentage of the picture, and what it says
+Ticks = list[tuple[str, str]]  # the place, as a percentage of the chart, and the label
 
 
 def percent(share: float) -> str:
-    """As SVG has it, whatever the reader's locale is."""
+    """Return a percentage as SVG needs it, in any locale."""
     return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
 
 
@@ -29,7 +29,7 @@ class Scale:
     step: float
 
     def labels(self, name: str) -> Ticks:
-        """0 % is up."""
+        """Return the labels; 0 % is the top."""
         digits = 0 if self.step % 1 == 0 else 1 if self.step * 10 % 1 == 0 else 2
         values = [self.step * part for part in range(round(self.top / self.step) + 1)]
         return [
@@ -38,7 +38,7 @@ class Scale:
 
 
 def scale(peak: float, least: float) -> Scale:
-    """Up to the next round number above the peak, in at most five steps."""
+    """Return a scale up to the next round number above the peak, in at most five steps."""
     peak = max(peak, least)
     decade = 10.0 ** (math.floor(math.log10(peak)) - 1)
     step = next(each * decade for each in ROUND if peak / (each * decade) <= MOST_STEPS)
@@ -46,7 +46,7 @@ def scale(peak: float, least: float) -> Scale:
 
 
 def times(window: Span) -> Ticks:
-    """Round times of day, at their distance from the start: a clock that changes moves them."""
+    """Return round times of day, each at its distance from the start: clock changes move them."""
     step = next(
         (each for each in STEPS_MIN if window.minutes / each <= MOST_TIMES - 1), STEPS_MIN[-1]
     )

@@ -1,4 +1,4 @@
-"""The figures of a day as a page says them: what it was, and what is usual on such a day."""
+"""The figures of a day as a page shows them, with what is usual on such a day."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from powerlog.reports.figures import ENOUGH_DAYS, Figures, usual
 ABOUT = 0.01  # a smaller difference is none
 MANY_TIMES = 3
 Way = Literal["", "up", "down", "same"]
-# Its label, which of the figures it is, and how that is said.
+# The label, the figure, and its format.
 Kind = tuple[str, Callable[[Figures], float | None], Callable[[float | None], str]]
 
 
 @dataclass(frozen=True)
 class Card:
-    """change says by how much it is more (up) or less (down) than what is usual."""
+    """A figure. change is how much it is above (up) or below (down) what is usual."""
 
     label: str
     value: str
@@ -30,7 +30,7 @@ class Card:
 
 
 def cards(day: MeterDay) -> tuple[list[Card], list[Card]]:
-    """What it comes to, and what it was like."""
+    """Return the cards of the totals, and those of the day's pattern."""
     price, flow = day.meter.price_kwh, day.meter.flow_m3h
     sums: list[Kind] = [
         (_("Run time"), lambda each: each.run_s, formatting.duration),
@@ -53,7 +53,7 @@ def cards(day: MeterDay) -> tuple[list[Card], list[Card]]:
 
 
 def summary(day: MeterDay) -> list[str]:
-    """A channel's cells in the table of a device."""
+    """Return a channel's cells in the table of a device."""
     figures, price = day.figures, day.meter.price_kwh
     return [
         formatting.duration(figures.run_s),
@@ -65,7 +65,7 @@ def summary(day: MeterDay) -> list[str]:
 
 
 def _count(value: float | None) -> str:
-    """A median may lie between two counts."""
+    """Return a count as text: a median may lie between two counts."""
     return (
         formatting.DASH if value is None else formatting.number(value, 0 if value % 1 == 0 else 1)
     )
@@ -86,7 +86,7 @@ def _card(kind: Kind, day: MeterDay) -> Card:
 
 
 def _change(ratio: float) -> str:
-    """In per cent, as long as that can be pictured."""
+    """Return the change in per cent, or as a factor if that is too large to picture."""
     if ratio >= MANY_TIMES:
         return _("%(count)s times") % {"count": formatting.number(ratio, 0 if ratio >= 9.95 else 1)}
     sign = "+" if ratio > 1 else formatting.MINUS
@@ -94,7 +94,7 @@ def _change(ratio: float) -> str:
 
 
 def comparison(day: MeterDay) -> str:
-    """With what the figures are compared, as a sentence; nothing where there is too little."""
+    """Return a sentence on what the figures are compared with; "" if there is too little."""
     count = len(day.usually)
     if count < ENOUGH_DAYS:
         return ""

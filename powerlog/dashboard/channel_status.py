@@ -1,4 +1,4 @@
-"""How a channel is now, since when, and how fresh that knowledge is."""
+"""The present state of a channel, since when, and when it was last in contact."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ Kind = Literal["running", "stopped", "silent", "new", "unmetered"]
 
 @dataclass(frozen=True)
 class State:
-    """silent: no contact, since `since`; new: it has never run; unmetered: and never will."""
+    """silent: no contact since `since`; new: it has never run; unmetered: it has no meter."""
 
     kind: Kind
     since: datetime | None
@@ -52,7 +52,7 @@ class State:
 
 
 def state(meter: Meter, run: Run | None, now: datetime) -> State:
-    """run is the channel's newest one."""
+    """Return the state of a channel. run is its newest one."""
     is_open = run is not None and run.ended_at is None
     if run is None and not meter.reports_power:
         return State("unmetered", None, meter.heard_at, now)
@@ -71,7 +71,7 @@ def state(meter: Meter, run: Run | None, now: datetime) -> State:
 
 
 def _negative(meter: Meter, now: datetime) -> str:
-    """A hint where a channel that has never run has a power below zero."""
+    """Return a hint if a channel that has never run has a power below zero."""
     if meter.negative_w is None or meter.negative_at is None:
         return ""
     found = {

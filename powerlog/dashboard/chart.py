@@ -1,4 +1,4 @@
-"""The picture of a day: the shapes that the template draws as SVG.
+"""The chart of a day: the shapes that the template draws as SVG.
 
 A plot is as wide as its window of time is long, in minutes. Each minute with a row is as high as
 its power; what kind of minute it is shows in how its area is drawn. A minute without data is
@@ -24,7 +24,7 @@ MOST_LABELS = 100
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch along the plot; x and width as percentages of it."""
+    """A span along the plot; x and width as percentages of it."""
 
     x: str
     width: str
@@ -50,13 +50,13 @@ class Plot:
 
     @property
     def kinds(self) -> set[str]:
-        """What a legend has to explain."""
+        """Return the kinds that a legend has to explain."""
         kinds = {source for source, path in self.paths.items() if path}
         return kinds | ({"run"} if self.runs else set()) | ({"gap"} if self.gaps else set())
 
 
 def plot(day: MeterDay, window: Span) -> Plot:
-    """The window is a part of the day, or all of it."""
+    """Return the plot of a window, which is a part of the day or all of it."""
     rows = [row for row in day.rows if row.timestamp in window]
     scale = axes.scale(max((row.apower_w for row in rows), default=0.0), least=10.0)
     return Plot(
@@ -88,7 +88,7 @@ def _paths(rows: Sequence[Minute], window: Span, top: float) -> dict[str, str]:
 
 
 def _stretches(rows: Sequence[Minute]) -> Iterable[list[Minute]]:
-    """Minutes of one kind that follow each other."""
+    """Yield groups of minutes of one kind that follow each other."""
     stretch = list(rows[:1])
     for before, row in pairwise(rows):
         if row.timestamp - before.timestamp == MINUTE and row.source == before.source:

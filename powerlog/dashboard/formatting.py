@@ -1,6 +1,6 @@
-"""Numbers with their units, as people say them, in the reader's locale.
+"""Format numbers with their units for people, in the reader's locale.
 
-What is not known is a dash. Numbers and units never part at the end of a line.
+An unknown value is a dash. A line never breaks between a number and its unit.
 """
 
 from datetime import date, datetime
@@ -20,7 +20,7 @@ UNITS = (gettext_noop("d"), gettext_noop("h"), gettext_noop("min"), gettext_noop
 
 
 def number(value: float, digits: int = 0) -> str:
-    """Django's own formatting costs ten times as much, which a table of 300 runs would feel."""
+    """Format a number. Django's own formatting costs ten times as much: too slow for 300 runs."""
     point, group = _separators(get_language())
     whole, dot, rest = f"{value:,.{digits}f}".partition(".")
     whole = whole.replace("-", MINUS).replace(",", group)
@@ -29,7 +29,7 @@ def number(value: float, digits: int = 0) -> str:
 
 @cache
 def _separators(language: str | None) -> tuple[str, str]:
-    """Before the decimals, and between thousands."""
+    """Return the separators before the decimals, and between thousands."""
     point = formats.get_format("DECIMAL_SEPARATOR", language)
     return str(point), str(formats.get_format("THOUSAND_SEPARATOR", language))
 
@@ -67,7 +67,7 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """To two places: 45 s, 12 min 30 s, 4 h 12 min, 3 d 4 h."""
+    """Format a duration with two units: 45 s, 12 min 30 s, 4 h 12 min, 3 d 4 h."""
     if seconds is None:
         return DASH
     left = round(seconds)
@@ -87,17 +87,17 @@ def duration(seconds: float | None) -> str:
 
 @cache
 def _units(language: str | None) -> list[str]:
-    """UNITS in this language, which is the one that is active."""
+    """Return UNITS in this language, which is the active one."""
     return [_(unit) for unit in UNITS]
 
 
 def merged(starts: int) -> str:
-    """How many starts a run stands for (rule 12); nothing where it is one."""
+    """Return how many starts a run stands for (rule 12); "" if it is one."""
     return _("%(count)s starts, merged") % {"count": number(starts)} if starts > 1 else ""
 
 
 def why_merged() -> str:
-    """The note below a table that has such a run."""
+    """Return the note below a table that has a merged run."""
     sentences = _(
         "If a channel starts more than %(count)s times in a minute, all further starts of that "
         "minute are merged into the last run. Counts of runs include every start; the duration "
@@ -107,25 +107,25 @@ def why_merged() -> str:
 
 
 def clock(moment: datetime, seconds: bool = False) -> str:
-    """The time of day in TIME_ZONE; 24 hours, everywhere."""
+    """Return the time of day in TIME_ZONE, on a 24-hour clock in each language."""
     return f"{timezone.localtime(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
 def day(which: date) -> str:
-    """A short date with its weekday."""
+    """Return a short date with its weekday."""
     month_and_day = formats.get_format("MONTH_DAY_FORMAT")
     return formats.date_format(which, f"D {month_and_day}").replace(" ", NBSP)
 
 
 def since(moment: datetime, now: datetime) -> str:
-    """The time of day, with the date where that was not today."""
+    """Return the time of day, with the date if it was not today."""
     if timezone.localdate(moment) == timezone.localdate(now):
         return clock(moment)
     return f"{day(timezone.localdate(moment))}, {clock(moment)}"
 
 
 def ago(seconds: float) -> str:
-    """How long ago; the script on the page says it in the same words."""
+    """Return how long ago; the script on the page uses the same words."""
     seconds = max(0, int(seconds))
     if seconds < 120:
         return _("%(count)s s ago") % {"count": seconds}

@@ -1,7 +1,7 @@
-"""What a page asks every few seconds: has anything changed that it shows, and who was heard when.
+"""Answer a page's request every few seconds: what has changed, and the last contact of devices.
 
-A few index look-ups, however much there is. The version is one word for all that the page was made
-of: where it differs from the page's own, the page fetches itself anew.
+It takes a few index look-ups at any size of table. The version stands for all data of the page: if
+it differs from the page's own, the page fetches itself again.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from powerlog.reports.queries import Latest
 
 
 def of_meters(meters: Sequence[Meter], newest: Sequence[Latest], now: datetime) -> dict[str, Any]:
-    """For the pages of a channel, or of the channels of a device, with the newest of each."""
+    """Return the answer for the pages of a channel or a device, with the newest of each channel."""
     parts: list[Any] = [timezone.localdate(now)]
     heard_at = None
     for meter, latest in zip(meters, newest, strict=True):
@@ -32,7 +32,7 @@ def of_meters(meters: Sequence[Meter], newest: Sequence[Latest], now: datetime) 
 
 
 def of_all(now: datetime) -> dict[str, Any]:
-    """For the overview. Nothing in it is of one device: every line says when it was made."""
+    """Return the answer for the overview. It has no single device: each line shows its own time."""
     runs = Run.objects.order_by()
     connected = Device.objects.filter(connected=True, last_seen_at__gt=now - CONTACT)
     parts = [

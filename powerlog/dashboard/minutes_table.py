@@ -1,5 +1,5 @@
-"""What is behind the picture of a day: a table for those who do not see it, and the numbers that
-the crosshair reads."""
+"""The data of the chart of a day: a table for readers who cannot see it, and the numbers that the
+crosshair reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from powerlog.models import PowerLog
 from powerlog.reports.day import MeterDay
 from powerlog.reports.queries import Minute
 
-BY_MINUTE = 180  # a window of so many minutes is a table by the minute, a longer one by the hour
+BY_MINUTE = 180  # up to so many minutes the table is by the minute, beyond by the hour
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Line:
 
     @property
     def cells(self) -> list[str]:
-        """What follows its start in the table."""
+        """Return the cells after the start in the table."""
         volts = [row.voltage_v for row in self.rows if row.voltage_v]
         amperes = [row.current_a for row in self.rows if row.current_a]
         watts = [row.apower_w for row in self.rows]
@@ -70,7 +70,7 @@ def table(day: MeterDay, window: Span) -> list[Line]:
 
 
 def numbers(days: Sequence[MeterDay]) -> dict[str, Any]:
-    """For the crosshair: minutes since `start`, a Unix time; sources by their first letter."""
+    """Return the crosshair's data: minutes since `start`, a Unix time; sources by first letter."""
     span, passed = days[0].span, days[0].passed
     return {
         "start": int(span.start.timestamp()),

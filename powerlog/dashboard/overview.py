@@ -1,7 +1,7 @@
 """All channels, a line each, first those that need attention.
 
-What the order needs is asked for all of them at once; what only a line shows, for the lines of one
-page: nobody sees the sparkline of the thousandth channel.
+What the order needs is read for all channels at once. What only a line shows is read for the lines
+of one page: the sparkline of the thousandth channel is not needed.
 """
 
 import re
@@ -36,7 +36,7 @@ NUMBERS = re.compile("([0-9]{1,9})")
 
 @dataclass(frozen=True)
 class Ranked:
-    """A channel with its place in the order, and why it stands there."""
+    """A channel with its place in the order, and the reason for it."""
 
     meter: Meter
     rank: int
@@ -45,7 +45,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Line:
-    """What the page says of a channel; spark is a path."""
+    """A channel's line on the page; spark is an SVG path."""
 
     meter: Meter
     state: State
@@ -63,12 +63,12 @@ class Line:
 
     @property
     def heard(self) -> str:
-        """Who is in contact was heard within three minutes: more nobody wants of a list."""
+        """Return the last contact: "just now" while the device is in contact."""
         return _("just now") if self.meter.in_contact(self.state.now) else self.state.ago
 
     @property
     def hint(self) -> str:
-        """What may be wrong with a channel that has never run."""
+        """Return what may be wrong with a channel that has never run."""
         return self.state.detail if self.state.kind == "new" else ""
 
 
@@ -107,7 +107,7 @@ def overview(
 
 
 def rank(everybody: Sequence[Meter], now: datetime) -> list[Ranked]:
-    """In the order in which they need attention, then by name."""
+    """Return the channels in the order in which they need attention, then by name."""
     open_since = {
         (device_id, channel): started_at
         for device_id, channel, started_at in Run.objects.filter(ended_at__isnull=True)
@@ -121,7 +121,7 @@ def rank(everybody: Sequence[Meter], now: datetime) -> list[Ranked]:
 
 
 def _by_number(meter: Meter) -> list[tuple[int, str]]:
-    """Field 9 comes before field 10."""
+    """Return a sort key by which field 9 comes before field 10."""
     text = f"{meter.device_name} {meter.device_id} {meter.name}".lower()
     return [(int(part) if part.isdecimal() else -1, part) for part in NUMBERS.split(text)]
 
@@ -155,7 +155,7 @@ def _cycling(now: datetime) -> dict[ChannelKey, int]:
 
 
 def _too_long(open_since: Mapping[ChannelKey, datetime], now: datetime) -> dict[ChannelKey, str]:
-    """Those that have run much longer than they usually do. A pump that never stops is none."""
+    """Return the channels that have run much longer than usual. A pump that never stops is none."""
     long = {key: now - since for key, since in open_since.items() if now - since > LONG}
     totals = DayTotal.objects.filter(
         device_id__in={device_id for device_id, _ in long},
@@ -175,7 +175,7 @@ def _too_long(open_since: Mapping[ChannelKey, datetime], now: datetime) -> dict[
 
 
 def _matches(meter: Meter, query: str) -> bool:
-    """Every word of the query is in a name or an id."""
+    """Return whether every word of the query is in a name or an id."""
     text = f"{meter.device_name} {meter.name} {meter.device_id} {meter.channel}".lower()
     return all(word in text for word in query.lower().split())
 

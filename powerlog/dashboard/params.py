@@ -1,4 +1,4 @@
-"""What a page is asked to show: which channel, which day, which part of it."""
+"""Read a page's parameters: which channel, which day, which part of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class DayForm(forms.Form):
 
 @dataclass(frozen=True)
 class Choice:
-    """day None: not said. run: the one to be looked at closely. siblings: the channels of the
-    same device, this one among them where it is logged."""
+    """day None: not given. run: the one to show closely. siblings: the channels of the same
+    device, with this one if it is logged."""
 
     meter: Meter
     form: DayForm
@@ -49,7 +49,7 @@ class Choice:
 
 
 def choice(query: QueryDict) -> Choice:
-    """Of a channel and a day. Raises Http404 for a channel or run that nobody knows."""
+    """Return the channel and day asked for. Raise Http404 for an unknown channel or run."""
     run = _run(query.get("run", ""))
     if run:
         device_id, channel = run.device_id, run.channel
@@ -71,7 +71,7 @@ def unknown_channel(name: str) -> str:
 
 
 def device(query: QueryDict) -> list[Meter]:
-    """The channels of a device. Raises Http404 where there are none."""
+    """Return the channels of a device. Raise Http404 if there are none."""
     found = channels.of_device(query.get("device", ""))
     if not found:
         raise Http404(_("There is no device “%(name)s”.") % {"name": query.get("device", "")})
@@ -85,7 +85,7 @@ def asked_day(query: QueryDict) -> tuple[date | None, DayForm]:
 
 
 def window(query: QueryDict, span: Span, run: Run | None) -> Span:
-    """The part of the day that is to be drawn; what is said wrongly is all of it."""
+    """Return the part of the day to draw. Invalid input selects the whole day."""
     first, last = _minute(query.get("from", "")), _minute(query.get("to", ""))
     if run:
         end = run.ended_at or timezone.now()
@@ -105,7 +105,7 @@ def _minute(text: str) -> int | None:
 
 
 def _run(text: str) -> Run | None:
-    """Raises Http404 for one that is not there; None where none is asked for."""
+    """Return the run asked for, or None. Raise Http404 if it does not exist."""
     if not text:
         return None
     is_id = text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MOST_ID

@@ -1,4 +1,4 @@
-"""The runs of a day as a table: for the page, sorted as the reader likes, and as a CSV file."""
+"""The runs of a day as a table: sortable on the page, and as a CSV file."""
 
 import csv
 import io
@@ -44,13 +44,13 @@ ENDINGS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run with the means of its minutes; None where no voltage or current was ever reported."""
+    """A run with the means of its minutes; None if no voltage or current was ever reported."""
 
     known: KnownRun
     mean_v: float | None
     mean_a: float | None
     peak_w: float
-    is_older: bool  # than its day: it began before
+    is_older: bool  # it began before its day
 
     @property
     def run_id(self) -> str:
@@ -58,7 +58,7 @@ class RunLine:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What follows its start in the table."""
+        """Return the cells after the start in the table."""
         run = self.known
         return (
             formatting.DASH if run.is_open else formatting.clock(run.until, seconds=True),
@@ -97,7 +97,7 @@ SORTS: dict[str, Sort] = {
 
 
 class Column(NamedTuple):
-    """url sorts by it; order: how it is sorted by it now, as HTML says it."""
+    """url sorts by this column; order: the present order, in HTML's words."""
 
     label: str
     url: str
@@ -105,7 +105,7 @@ class Column(NamedTuple):
 
 
 def columns(sort: str, here: str) -> list[Column]:
-    """here: the page's own address, to which `sort` can be added."""
+    """Return the columns. here: the page's own address, to which `sort` can be added."""
     heads = [_("Start"), _("End"), _("Duration"), _("Energy"), _("Mean power"), _("Voltage")]
     found = []
     for key, label in zip(SORTS, [*heads, _("Current"), _("Peak")], strict=True):
@@ -116,7 +116,7 @@ def columns(sort: str, here: str) -> list[Column]:
 
 
 def lines(day: MeterDay, sort: str = "start") -> list[RunLine]:
-    """sort is a key of SORTS, with a minus before it for the greatest first; else by start."""
+    """Return the lines. sort is a key of SORTS, with a minus for the greatest first; else start."""
     key = SORTS.get(sort.removeprefix("-"), SORTS["start"])
     shares = _shares(day.rows, day.runs)
     table = [_line(run, rows, day.span) for run, rows in zip(day.runs, shares, strict=True)]
@@ -124,7 +124,7 @@ def lines(day: MeterDay, sort: str = "start") -> list[RunLine]:
 
 
 def _shares(rows: Sequence[Minute], runs: Sequence[KnownRun]) -> list[list[Minute]]:
-    """The rows of each run. A minute in which one ends and another starts is the first one's."""
+    """Return the rows of each run. A minute in which one ends and another starts is the first's."""
     shares: list[list[Minute]] = [[] for _ in runs]
     at = 0
     for row in rows:
@@ -150,7 +150,7 @@ def _line(run: KnownRun, rows: Sequence[Minute], day: Span) -> RunLine:
 
 
 def as_csv(day: MeterDay) -> str:
-    """With a byte order mark, by which a spreadsheet knows UTF-8."""
+    """Return the runs as CSV, with a byte order mark, by which a spreadsheet detects UTF-8."""
     text = io.StringIO()
     text.write("\ufeff")
     writer = csv.writer(text)

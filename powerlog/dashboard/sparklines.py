@@ -1,4 +1,4 @@
-"""Today in miniature, of many channels at once: one query, a value for every quarter of an hour."""
+"""Draw today's power of many channels: one query, a value for every quarter of an hour."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
@@ -24,7 +24,7 @@ EPOCH = {
 
 
 def sparks(keys: Sequence[ChannelKey], day: Span) -> dict[ChannelKey, str]:
-    """An SVG path for each of these channels that has a row on that day, HEIGHT units high."""
+    """Return an SVG path for each channel that has a row on that day, HEIGHT units high."""
     if not keys:
         return {}
     query = QUARTERS.format(
@@ -43,7 +43,7 @@ def sparks(keys: Sequence[ChannelKey], day: Span) -> dict[ChannelKey, str]:
 
 
 def path(watts: Mapping[int, float], count: int) -> str:
-    """A step for each quarter; the highest is as high as there is room."""
+    """Return a path with a step for each quarter; the highest step fills the height."""
     top = max(watts.values(), default=0.0)
     if top <= 0:
         return ""

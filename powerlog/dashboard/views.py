@@ -1,7 +1,7 @@
 """The dashboard's pages for staff: the overview, a day of a channel or device, its weeks.
 
-Each page works without its script, which only asks `live` whether to fetch the page anew, and
-`minutes` for what the crosshair says.
+Each page works without its script, which only asks `live` whether to fetch the page again, and
+`minutes` for the numbers of the crosshair.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,13 +38,13 @@ MOST_RUNS = 300  # in the table of a page; the file has all
 
 
 def for_staff(view: View) -> View:
-    """Only to be read, only by staff, and kept by no cache on the way."""
+    """Allow a view for reading only and for staff only, and forbid caches to keep it."""
     return require_safe(staff_member_required(cache_control(private=True, no_cache=True)(view)))
 
 
 @for_staff
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The entry: what is asked for, else all channels, or the only one there is."""
+    """Show what is asked for, else all channels, or the only one there is."""
     if "meter" in request.GET or "run" in request.GET:
         return _day(request, params.choice(request.GET))
     if "device" in request.GET:
@@ -60,7 +60,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 @for_staff
 def week(request: HttpRequest) -> HttpResponse:
-    """Thirty days and twelve months of a channel, up to the asked day or today."""
+    """Show thirty days and twelve months of a channel, up to the given day or today."""
     choice, now = params.choice(request.GET), timezone.now()
     meter, today = choice.meter, timezone.localdate(now)
     until = min(choice.day or today, today)
@@ -91,7 +91,7 @@ def week(request: HttpRequest) -> HttpResponse:
 
 @for_staff
 def runs_csv(request: HttpRequest) -> HttpResponse:
-    """The runs of the day as a file."""
+    """Return the runs of the day as a CSV file."""
     choice, now = params.choice(request.GET), timezone.now()
     day = choice.day or timezone.localdate(now)
     name = get_valid_filename(f"runs-{choice.meter.address}-{day}.csv".replace("/", "-"))
@@ -104,7 +104,7 @@ def runs_csv(request: HttpRequest) -> HttpResponse:
 
 @for_staff
 def minutes_json(request: HttpRequest) -> HttpResponse:
-    """What the crosshair reads, of a day of a channel or of a device."""
+    """Return the crosshair's data for a day of a channel or a device."""
     now = timezone.now()
     day = params.asked_day(request.GET)[0]
     asked = _asked_meters(request)
@@ -115,7 +115,7 @@ def minutes_json(request: HttpRequest) -> HttpResponse:
 @for_staff
 @conditional_page
 def live_json(request: HttpRequest) -> HttpResponse:
-    """Whether anything has changed: 304 where nothing has."""
+    """Return what has changed, or 304 if nothing has."""
     now = timezone.now()
     if "meter" in request.GET or "device" in request.GET:
         asked = _asked_meters(request)
@@ -130,7 +130,7 @@ def _asked_meters(request: HttpRequest) -> Sequence[Meter]:
 
 
 def _curves(channels: Sequence[Meter]) -> Sequence[Meter]:
-    """The channels of a device that its page draws: those with a meter, as far as it has any."""
+    """Return the channels that a device's page draws: those with a meter, or all if none has."""
     metered = [each for each in channels if each.reports_power]
     return (metered or channels)[:MOST_CURVES]
 
@@ -150,7 +150,7 @@ def _welcome(request: HttpRequest) -> HttpResponse:
 def _overview(request: HttpRequest, everybody: Sequence[Meter]) -> HttpResponse:
     now = timezone.now()
     query, page = request.GET.get("q", "").strip()[:100], request.GET.get("page", "1")
-    version = live.of_all(now)["version"]  # before the lines: what comes meanwhile is news
+    version = live.of_all(now)["version"]  # before the lines: what arrives meanwhile is new
     found = overview(everybody, now, query, page)
     context = {"overview": found, "version": version, "now": now}
     return render(request, "powerlog/overview.html", context)
@@ -227,8 +227,8 @@ def _days(
     *,
     compare: bool = False,
 ) -> tuple[list[MeterDay], date | None]:
-    """The day that is asked for, or today. Where nothing ran on it, the last day on which something
-    did is told as well, and takes the place of today."""
+    """Return the day asked for, or today. If nothing ran on it, return the last day with data as
+    well; it takes the place of today."""
     today = timezone.localdate(now)
     days = meter_days(asked_of, asked or today, now, newest, compare=compare)
     if not all(day.is_empty for day in days):
@@ -240,7 +240,7 @@ def _days(
 
 
 def _drawn(day: MeterDay, newest: Latest, now: datetime) -> dict[str, Any]:
-    """One of the channels on the page of a device."""
+    """Return the context of one channel on the page of a device."""
     how = state(day.meter, newest.run, now)
     cells = cards.summary(day)
     return {
@@ -261,14 +261,14 @@ def _picture_label(day: MeterDay) -> str:
 
 
 def _of_meter(meter: Meter, newest: Latest, now: datetime) -> dict[str, Any]:
-    """What the pages of a channel have in common."""
+    """Return the context that the pages of a channel share."""
     version = live.of_meters([meter], [newest], now)["version"]
     how = state(meter, newest.run, now)
     return {"meter": meter, "state": how, "version": version, "now": now}
 
 
 def _unsorted(request: HttpRequest, meter: Meter, day: date) -> str:
-    """The address of this very page, for its runs to be sorted otherwise."""
+    """Return the address of this page without a sort order."""
     query = request.GET.copy()
     query["meter"], query["day"] = meter.address, day.isoformat()
     query.pop("sort", None)
@@ -276,7 +276,7 @@ def _unsorted(request: HttpRequest, meter: Meter, day: date) -> str:
 
 
 def _around(day: date, form: params.DayForm, today: date, asked: dict[str, str]) -> dict[str, Any]:
-    """asked: what the address of the page says, but for the day."""
+    """Return the links around a day. asked: the parameters of the page, without the day."""
     shown = params.DayForm({"day": day}, label_suffix="")
     return {
         "date": day,

@@ -1,7 +1,6 @@
 """Thirty days and twelve months of a channel as bars, from its day totals.
 
-A day on which something is missing is marked: nothing was heard of the device for a part of it, and
-what it did then is not in the bar.
+A day with a silence is marked: what the device did during it is not in the bar.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +29,7 @@ GAP = 0.18  # between two bars, of the width that each has
 
 @dataclass(frozen=True)
 class Total:
-    """What a channel did in a day or a month; missing_s: for how long nothing was heard of it."""
+    """The totals of a channel in a day or a month; missing_s: its seconds of silence."""
 
     first: date
     last: date
@@ -46,7 +45,7 @@ class Total:
 def totals_of_days(
     meter: Meter, first: date, last: date, now: datetime, newest: Latest
 ) -> list[Total]:
-    """Of each of these days that has begun, in order."""
+    """Return the totals of each of these days that has begun, in order."""
     last = min(last, timezone.localdate(now))
     if last < first:
         return []
@@ -70,7 +69,7 @@ def totals_of_days(
 
 
 def months(days: Sequence[Total]) -> list[Total]:
-    """Their sums by calendar month, in order."""
+    """Return the sums by calendar month, in order."""
     grouped: dict[date, list[Total]] = {}
     for day in days:
         grouped.setdefault(day.first.replace(day=1), []).append(day)
@@ -78,7 +77,7 @@ def months(days: Sequence[Total]) -> list[Total]:
 
 
 def month_before(day: date, months: int) -> date:
-    """The first day of the month so many months before that day's."""
+    """Return the first day of the month that is this many months before that of the day."""
     index = day.year * 12 + day.month - 1 - months
     return date(index // 12, index % 12 + 1, 1)
 
@@ -95,7 +94,7 @@ def _sum(first: date, days: Sequence[Total]) -> Total:
 
 
 def _missing(meter: Meter, first: date, last: date, now: datetime) -> dict[date, float]:
-    """Seconds of silence of each day that has any."""
+    """Return the seconds of silence of each day that has any."""
     span = Span(local_day(first).start, min(local_day(last).end, now))
     missing: dict[date, float] = {}
     for silence in silences(meter, span, now):
@@ -130,7 +129,7 @@ class Bar:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What the table says of it."""
+        """Return the cells of the table."""
         total = self.total
         return (
             formatting.duration(total.spent.seconds),
@@ -143,7 +142,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """A picture of bars: labels upwards, and along in the middle of some bars."""
+    """A bar chart: labels upwards, and along in the middle of some bars."""
 
     bars: Sequence[Bar]
     heights: Ticks
@@ -171,7 +170,7 @@ class Bars:
 
 
 def bars(totals: Sequence[Total], show: Show, slots: int, by_month: bool) -> Bars:
-    """Room for so many bars; the last total stands at the right edge."""
+    """Return a chart with room for `slots` bars; the last total stands at the right edge."""
     per_unit = 3600 if show == "time" else 1000
     peak = max((total.value(show) / per_unit for total in totals), default=0.0)
     scale = axes.scale(peak, least=1.0)

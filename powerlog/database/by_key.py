@@ -18,7 +18,7 @@ from powerlog.models import PowerLog, Run
 Row = TypeVar("Row", PowerLog, Run)
 
 EVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)  # moments in the tables are whole ones
+MICROSECOND = timedelta(microseconds=1)  # the resolution of moments in the tables
 TIMES = {PowerLog: "timestamp", Run: "started_at"}
 COLUMNS = "device_id text, channel text, since timestamptz, until timestamptz"
 NEAREST = """
@@ -37,7 +37,7 @@ SELECT {columns} FROM {table} WHERE id IN (
 
 
 class Within(NamedTuple):
-    """A channel from one moment to another, both included."""
+    """A channel and a span, both ends included."""
 
     device_id: str
     channel: str

@@ -38,8 +38,8 @@ COLUMNS = (
     "device_id text, channel text, day date, active_minutes int, filled_minutes int, "
     "peak_w float8, runs int, run_s float8, energy_wh float8"
 )
-# Two processes that write days or runs in one order wait for each other and do not deadlock. It is
-# that of the database, where the minutes of a day are counted, too.
+# Two processes that write days or runs in the same order wait for each other and do not deadlock.
+# It is the order of the database, which also counts the minutes of a day.
 IN_ORDER = {"postgresql": "ORDER BY 1, 2, 3", "sqlite": ""}
 DAYS = """
 INSERT INTO day_totals
@@ -63,7 +63,7 @@ GREATEST = {"postgresql": "greatest", "sqlite": "max"}
 
 
 class Spell(NamedTuple):
-    """A stretch of time of a channel, Unix seconds."""
+    """A span of a channel, Unix seconds."""
 
     device_id: str
     channel: str
@@ -104,7 +104,7 @@ def add_changes(changes: Iterable[Change]) -> None:
 def account_runs(changed: Collection[Spell]) -> None:
     """Compute the sums of all days that these spells touch from the table.
 
-    It looks through all earlier runs of these channels: for repairs, not for every batch.
+    It reads all earlier runs of these channels: use it for repairs, not for every batch.
     """
     channels: dict[ChannelKey, set[date]] = {}
     for device_id, channel, since, until in changed:
@@ -147,8 +147,8 @@ def _write(totals: Sequence[tuple[Day, Share]], action: str) -> None:
 def sums(runs: QuerySet[Run]) -> dict[date, Share]:
     """Return what each day has of these runs.
 
-    However many they are: the database adds up those that end on the day on which they start, and
-    the others are never all in memory.
+    It works for any number of runs: the database adds up those that end on the day on which they
+    start, and the others are never all in memory.
     """
     zone = ZoneInfo(settings.TIME_ZONE)
     first_day, last_day = TruncDate("started_at", tzinfo=zone), TruncDate("ended_at", tzinfo=zone)

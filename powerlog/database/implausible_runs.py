@@ -1,13 +1,13 @@
-"""Find the runs whose energy their power cannot explain (rule 11), and put them right.
+"""Find the runs whose energy their power cannot explain (rule 11), and repair them.
 
 Each part of a run, between two midnights of which its energy is known, is judged by most_wh(). A
 part that is wrong gets the integral of the known power, which is that of its minute rows: a row
-holds until the next one. What the counter said of the other parts stays.
+holds until the next one. The counter's energy of the other parts stays.
 
 The promise: the runs are walked by primary key, a page at a time, with one query more for a page
 with suspects and one for each run that is wrong. A repair takes the day totals with it in one
 transaction and may be repeated. A run that is repaired no longer goes by the device's counter:
-counter_wh is null, so that a version of it that is told late never takes its place (runs.py).
+counter_wh is null, so that a late report of it never replaces the repair (runs.py).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +65,8 @@ class Booked(NamedTuple):
 
 @dataclass(frozen=True)
 class Overbooked:
-    """A run that is wrong. peak_w is the highest power that the run and its rows know of; drawn
-    belongs to the parts, one to one."""
+    """A run that is wrong. peak_w is the highest power of the run and its rows; drawn has one entry
+    for each part."""
 
     run: Booked
     until: float
@@ -122,9 +122,9 @@ def find(runs: QuerySet[Run], now: float) -> Iterator[tuple[int, list[Overbooked
 
 
 def repair(found: Iterable[Overbooked], *, by_peak: bool, attempts: int = ATTEMPTS) -> set[int]:
-    """Put right what can be, with the totals of its days; return the ids of these runs.
+    """Repair the runs that can be repaired, and the totals of their days; return their ids.
 
-    An open run cannot: the process of its device would tell the old energy again. by_peak: a run
+    An open run cannot: the process of its device would report the old energy again. by_peak: a run
     whose rows are gone gets its peak power for that time. Raises Django's database errors.
     """
     due = [each for each in found if not each.is_open and (by_peak or each.has_its_rows)]
@@ -141,7 +141,7 @@ def repair(found: Iterable[Overbooked], *, by_peak: bool, attempts: int = ATTEMP
 
 
 def _set_right(wrong: Overbooked) -> bool:
-    """Return False where the run was told again since it was read."""
+    """Repair one run; return False if it was reported again since it was read."""
     run, seconds = wrong.run, wrong.seconds
     until_wh = [round(wh, 3) for wh in accumulate(wrong.used_wh)]
     energy_wh = until_wh.pop()
@@ -164,7 +164,7 @@ def _wrong(page: Iterable[Booked], now: float) -> Iterator[Overbooked]:
     suspects = [run for run in page if not _is_explained(_parts(run, now), run.peak_w)]
     seen_w = _highest_power(suspects, now) if suspects else {}
     for run in suspects:
-        # Of a process that was killed a run has the power of its first reading alone.
+        # A run of a killed process has only the power of its first reading.
         peak_w = max(run.peak_w, seen_w.get(run.id) or 0.0)
         parts = _parts(run, now)
         if not _is_explained(parts, peak_w):

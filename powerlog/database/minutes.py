@@ -1,7 +1,7 @@
-"""Samples into the table `power_logs`, each minute once, and what is new of them into its day.
+"""Write samples to the table `power_logs`, each minute once, and add new ones to their day total.
 
-Only a row that was not there counts, in the same transaction: however often and late rows come,
-the totals of their days are right.
+Only a row that was not there counts, in the same transaction: the day totals are right, however
+often and however late rows arrive.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ ON CONFLICT (device_id, channel, day) DO UPDATE SET
     filled_minutes = day_totals.filled_minutes + excluded.filled_minutes,
     peak_w = {greatest}(day_totals.peak_w, excluded.peak_w)
 """
-# In one order, so that two processes with the same days wait for, and do not block, each other.
+# In one order, so that two processes with the same days wait for each other without a deadlock.
 DAYS_OF_NEW_ROWS = """
 SELECT device_id, channel, (timestamp AT TIME ZONE %s)::date, count(*),
     count(*) FILTER (WHERE source <> 'measured'), max(apower_w), 0, 0, 0
@@ -57,7 +57,7 @@ SELECT count(*) FROM new
 
 
 def store_rows(samples: Sequence[Sample]) -> int:
-    """How many of these rows were new."""
+    """Write these rows; return how many were new."""
     if connections[WRITER].vendor == "postgresql":
         with connections[WRITER].cursor() as cursor:
             cursor.execute(AT_ONCE, [msgspec.json.encode(samples).decode(), settings.TIME_ZONE])
@@ -71,13 +71,13 @@ def store_rows(samples: Sequence[Sample]) -> int:
 
 
 def _columns(row: Sample) -> list[Any]:
-    """In the order in which INSERT_ROWS names them."""
+    """Return the values of a row in the order of INSERT_ROWS."""
     columns = [moment(row.ts), row.device_id, row.channel, row.apower_w, row.voltage_v]
     return [*columns, row.current_a, row.energy_total_wh, row.source]
 
 
 def _count(rows: Iterable[tuple[str, str, datetime, float, str]]) -> None:
-    """Of SQLite, whose moments have no zone and are UTC."""
+    """Add rows of SQLite, whose moments are UTC without a zone, to their day totals."""
     zone = ZoneInfo(settings.TIME_ZONE)
     days: dict[tuple[Any, ...], list[Any]] = {}
     for device_id, channel, at, watts, source in rows:

@@ -1,7 +1,7 @@
-"""Day totals made anew, channel by channel, from rows and runs, while the collector goes on.
+"""Recompute day totals from rows and runs, channel by channel, while the collector runs.
 
-For a changed TIME_ZONE, or a database that had rows before it had totals. The days of rows that
-are no longer there keep what was counted of their minutes; runs are never deleted.
+This is for a changed TIME_ZONE, or a database that had rows before it had totals. Days whose rows
+were deleted keep their counted minutes; runs are never deleted.
 """
 
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ COLUMNS = ("active_minutes", "filled_minutes", "runs", "run_s", "energy_wh", "pe
 
 
 def is_due() -> bool:
-    """There are rows, of a collector that did not count days, and no totals at all."""
+    """Return whether there are rows, of a collector without day totals, and no totals at all."""
     no_totals = not DayTotal.objects.using(WRITER).exists()
     return no_totals and PowerLog.objects.using(WRITER).exists()
 
 
 def meters() -> list[ChannelKey]:
-    """Every channel that has rows or runs; by the index, one step for each."""
+    """Return every channel that has rows or runs, by one index step for each."""
     tables = (PowerLog._meta.db_table, Run._meta.db_table)
     return sorted({meter for table in tables for meter in _meters_of(table)})
 
@@ -50,7 +50,7 @@ def _meters_of(table: str) -> Iterator[ChannelKey]:
 
 
 def rebuild(device_id: str, channel: str) -> int:
-    """Make the totals of a channel anew. How many days they are."""
+    """Recompute the totals of a channel; return the number of days."""
     with transaction.atomic(using=WRITER):
         hold_totals()
         totals = _with_runs(_of_rows(device_id, channel), device_id, channel)
@@ -74,7 +74,7 @@ def hold_totals() -> None:
 
 
 def _of_rows(device_id: str, channel: str) -> dict[date, DayTotal]:
-    """The minutes of each day: as they are, or as they were counted before they were deleted."""
+    """Return the minutes of each day: from the rows, or as counted before rows were deleted."""
     of_channel = {"device_id": device_id, "channel": channel}
     rows = PowerLog.objects.using(WRITER).filter(**of_channel)
     first = next(iter(oldest(PowerLog, [Within(device_id, channel)])), None)

@@ -1,6 +1,6 @@
-"""Read the past of channels from the database (rule 8): their newest rows, and their open runs.
+"""Read snapshots of channels from the database (rule 8): their newest rows and open runs.
 
-What it costs follows from the channels that are asked for, not from the rows and runs they have.
+The cost depends on the number of channels, not on the rows and runs that they have.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,8 +87,8 @@ def recall(meters: Sequence[ChannelKey], before: float | None = None) -> list[Sn
 
 
 def _open_now(meters: Sequence[ChannelKey]) -> Iterable[models.Run]:
-    """The open runs of these channels, and of each device no more than a connection has channels.
-    One that invents channels can leave thousands open."""
+    """Return the open runs of these channels; for each device no more than a connection may have
+    channels. A device that invents channels can leave thousands open."""
     devices, channels = ({meter[at] for meter in meters} for at in (0, 1))
     open_runs = models.Run.objects.using(WRITER).filter(ended_at__isnull=True).order_by()
     number = Window(RowNumber(), partition_by="device_id", order_by="channel")
@@ -97,7 +97,7 @@ def _open_now(meters: Sequence[ChannelKey]) -> Iterable[models.Run]:
 
 
 def _open_at(meters: Sequence[ChannelKey], limit: datetime) -> Iterator[models.Run]:
-    """The runs of these devices that were open at this moment: of each channel one at most."""
+    """Yield the runs of these devices that were open at this moment: one a channel at most."""
     channels = [
         Within(device_id, channel, until=limit)
         for device_id in {device_id for device_id, _ in meters}
@@ -110,7 +110,7 @@ def _open_at(meters: Sequence[ChannelKey], limit: datetime) -> Iterator[models.R
 
 
 def _channels_of(device_id: str) -> Iterator[str]:
-    """Take one step along the index for each, however many runs they have."""
+    """Yield the device's channels, by one index step for each, however many runs they have."""
     with connections[WRITER].cursor() as cursor:
         found: tuple[str] | None = ("",)
         while found:

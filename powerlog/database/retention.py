@@ -1,9 +1,8 @@
-"""Old minute rows go: oldest first, in small transactions, so that nobody waits for them.
+"""Delete old minute rows, oldest first, in small transactions, so that no writer waits for long.
 
-The promise: only whole local days go, so that what is left can always be summed up by days; nothing
-but rows of power_logs goes; and none goes whose day has no total yet, since that is all that stays
-of it. It can be ended between any two transactions: what is deleted is deleted, and the next time
-goes on from there.
+The promise: only whole local days are deleted, so that the rest can always be summed up by days;
+only rows of power_logs are deleted, and none whose day has no total yet, because only the total
+remains. It can stop between any two transactions, and goes on from there the next time.
 """
 
 import json
@@ -22,12 +21,12 @@ from powerlog.models import DayTotal, PowerLog
 
 # 15 ms of the database's time on either one. SQLite's only writer waits for as long at most.
 BATCH_ROWS = 1000
-# Between two transactions: SQLite's writers look for their turn in steps of up to 25 ms.
+# The pause between two transactions: SQLite's writers retry in steps of up to 25 ms.
 PAUSE_S = 0.03
 
 
 class NoTotals(Exception):
-    """The oldest rows may not go: nobody has summed up their day."""
+    """The oldest rows must stay: their day has no total."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Old:
     before: datetime
 
     def estimate(self) -> int:
-        """How many there are: the planner's word, and SQLite's, which has none, by its index."""
+        """Return about how many there are, by PostgreSQL's planner or by SQLite's index."""
         rows = _rows().filter(timestamp__gte=self.first, timestamp__lt=self.before)
         if connections[WRITER].vendor != "postgresql":
             return rows.count()
@@ -47,7 +46,8 @@ class Old:
 
 
 def old(keep_days: int) -> Old | None:
-    """What is older than today and so many local days before it. Raises Django's errors."""
+    """Return the rows older than today and keep_days local days before it; None: there are none.
+    Raise Django's errors."""
     before = local_day(timezone.localdate() - timedelta(days=keep_days)).start
     minutes = _rows().filter(timestamp__lt=before).values_list("timestamp", flat=True)
     first = minutes.order_by("timestamp").first()
@@ -56,15 +56,16 @@ def old(keep_days: int) -> Old | None:
 
 
 def prune(old: Old, pause: Callable[[float], object] = time.sleep) -> Iterator[int]:
-    """Delete them: after each transaction, how many rows it was. Raises Django's errors, NoTotals.
+    """Delete them; after each transaction, yield its number of rows. Raise Django's errors,
+    NoTotals.
 
-    Whoever looks no further ends it.
+    Stop iterating to stop.
     """
     _refuse_without_totals(old)
     since = old.first
     while batch := _oldest(since, old.before):
         deleted, _ = _rows().filter(id__in=[row_id for row_id, _ in batch]).delete()
-        # Not from the beginning again: until the next VACUUM the index has all that is gone.
+        # Not from the start again: until the next VACUUM the index still has all deleted rows.
         since = batch[-1][1]
         yield deleted
         pause(PAUSE_S)

@@ -1,4 +1,4 @@
-"""The share of a run on each of its local days: what day totals are sums of.
+"""The share of a run on each of its local days. Day totals are sums of these shares.
 
 A run counts on the day on which it starts, once for each of its starts: rule 12 merges those of one
 minute. Its time and energy count on each of its days. Its energy is known at its start, at the
@@ -24,7 +24,7 @@ DIGITS = 6
 
 
 class Counted(NamedTuple):
-    """What the shares of a run follow from: Unix seconds, Wh, [midnight, Wh until then]."""
+    """The fields of a run that decide its shares: Unix seconds, Wh, [midnight, Wh until then]."""
 
     started_at: float
     ended_at: float | None
@@ -41,7 +41,7 @@ class Counted(NamedTuple):
 
 
 class Share(NamedTuple):
-    """peak_w is that of runs that lie within the day; of others the day of the peak is unknown."""
+    """peak_w is that of runs that lie within the day; for others the day of the peak is unknown."""
 
     runs: int = 0
     run_s: float = 0.0
@@ -65,7 +65,7 @@ NOTHING = Share()
 
 
 def bounds(day: date) -> tuple[float, float]:
-    """Start and end of a day of TIME_ZONE, Unix seconds."""
+    """Return start and end of a day of TIME_ZONE, Unix seconds."""
     return _bounds(day, settings.TIME_ZONE)
 
 
@@ -116,7 +116,7 @@ def _same_until(before: Counted, after: Counted) -> float:
 
 
 def _points(run: Counted) -> list[tuple[float, float]]:
-    """(Unix seconds, Wh until then), wherever it is known."""
+    """Return (Unix seconds, Wh until then) for all moments where it is known."""
     end = float("inf") if run.ended_at is None else run.ended_at
     points = [(run.started_at, 0.0)]
     points += [(ts, wh) for ts, wh in run.midnights if run.started_at < ts < end]

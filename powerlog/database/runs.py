@@ -1,4 +1,4 @@
-"""Write runs into the table `runs`, as often as they are reported: the state that knows most stays.
+"""Write runs to the table `runs`, as often as they are reported; the most complete state stays.
 
 What a run changes on its days is added to `day_totals` in the same transaction. The work follows
 from the runs that are reported, never from those that a channel has already.
@@ -48,7 +48,7 @@ WHERE runs.id = reported.id AND (
 )
 RETURNING runs.id
 """
-# A run that is there already, by another process, is left out; so is an open one beside another.
+# A run that another process has written is left out; so is an open run beside another open one.
 INSERT = """
 INSERT INTO runs
     (device_id, channel, started_at, ended_at, energy_wh, mean_w, peak_w, counter_wh, "end",
@@ -96,7 +96,7 @@ class Row(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A run of the table: what STORED reads beside the key."""
+    """A run of the table, as STORED reads it, without the key."""
 
     id: int
     ended_at: datetime | None

@@ -1,7 +1,7 @@
-"""How big the data is, what a day adds to it, and how long the disk will last with that.
+"""Estimate the size of the data, its growth a day, and how long the disk will last.
 
-All of it is estimated from what the database knows of itself, and from the day totals: nothing here
-reads the log. Free space is told only where it can be known; the rest is told without it.
+The estimates use the database's own statistics and the day totals: no minute rows are read. Free
+space is reported only if it can be known; the rest is reported without it.
 """
 
 import math
@@ -17,8 +17,8 @@ from django.utils import timezone
 from powerlog.database.store import WRITER
 from powerlog.models import DayTotal
 
-DAYS = 7  # whole local days, of which the growth is the mean
-FEW_ROWS = 10_000  # below it what a row takes is not measured but taken from
+DAYS = 7  # the growth is the mean of so many whole local days
+FEW_ROWS = 10_000  # with fewer rows, the size of a row is not measured but taken from BYTES_A_ROW
 BYTES_A_ROW = {"postgresql": 250, "sqlite": 290}  # with its part of four indexes
 SERVER = """
 SELECT pg_database_size(current_database()), pg_total_relation_size(oid), reltuples,
@@ -31,8 +31,8 @@ DAY, MONTH, YEAR = 1.0, 30.4, 365.25
 
 @dataclass(frozen=True)
 class DataSize:
-    """Bytes: of all, of the minute rows, of one of them; a day's growth and the free space, which
-    are None where they are not known."""
+    """Sizes in bytes: of all data, of the minute rows, of one row; the growth a day and the free
+    space, None if unknown."""
 
     total: int
     rows: int
@@ -41,14 +41,14 @@ class DataSize:
     a_day: float | None = None
 
     def text(self, keep_days: int | None) -> str:
-        """For people, such as `1.4 GB, 12 MB a day, the disk lasts for 3 years`."""
+        """Return a sentence such as `1.4 GB, 12 MB a day, the disk lasts for 3 years`."""
         if self.a_day is None:
             return size(self.total)
         parts = [size(self.total), f"{size(self.a_day)} a day"]
         if keep_days:
             parts.append(f"kept for {keep_days} {'day' if keep_days == 1 else 'days'}")
         if self.a_day and self.free is not None:
-            # With so many days in it the log grows no more.
+            # Once the log has so many days, it grows no more.
             most = math.inf if keep_days is None else self.a_day * (keep_days + 1) - self.rows
             if self.free < most:
                 parts.append(f"the disk lasts for {span(self.free / self.a_day)}")
@@ -56,7 +56,7 @@ class DataSize:
 
 
 def measured() -> DataSize:
-    """Asks the database, and the disk. Raises Django's errors."""
+    """Measure the data by asking the database and the disk. Raise Django's errors."""
     own = _postgresql() if connections[WRITER].vendor == "postgresql" else _sqlite()
     minutes = _minutes_a_day()
     a_day = None if minutes is None else minutes * own.row
@@ -68,8 +68,8 @@ def _postgresql() -> DataSize:
         cursor.execute(SERVER)
         total, log, rows, server, client, folder = cursor.fetchone()
     row = log / rows if rows >= FEW_ROWS else BYTES_A_ROW["postgresql"]
-    # The server's own word of where it is, which is worth something on this machine only: its
-    # address and ours are the same, or there are none on a local socket.
+    # The server's report of its folder is valid on this machine only: then its address and ours are
+    # the same, or there are none on a local socket.
     here = server == client and folder and Path(folder).is_dir()
     return DataSize(total, log, row, shutil.disk_usage(folder).free if here else None)
 
@@ -81,7 +81,7 @@ def _sqlite() -> DataSize:
             "FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
         )
         used, total = cursor.fetchone()
-        # Rows get their ids in turn, and the oldest go first.
+        # Rows get ascending ids, and the oldest are deleted first.
         cursor.execute("SELECT max(id) - min(id) + 1 FROM power_logs")
         rows = cursor.fetchone()[0] or 0
     row = used / rows if rows >= FEW_ROWS else BYTES_A_ROW["sqlite"]
@@ -90,7 +90,7 @@ def _sqlite() -> DataSize:
 
 
 def _minutes_a_day() -> float | None:
-    """Rows a day, the mean of the last whole days; None before the first of them is over."""
+    """Return the mean rows a day of the last whole days; None before the first one is over."""
     today = timezone.localdate()
     totals = DayTotal.objects.using(WRITER).filter(day__lt=today)
     first = totals.aggregate(first=Min("day"))["first"]
@@ -102,7 +102,7 @@ def _minutes_a_day() -> float | None:
 
 
 def size(number: float) -> str:
-    """1400000 bytes: `1.4 MB`, as disks are sold."""
+    """Return bytes as text in decimal units: `1.4 MB` for 1400000."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 999.5:
             return f"{_short(number)} {unit}"

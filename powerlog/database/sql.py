@@ -1,4 +1,4 @@
-"""How many records go to the database at once: as one statement, on PostgreSQL or SQLite."""
+"""Pass many records to the database in one statement, on PostgreSQL or SQLite."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -10,7 +10,7 @@ from django.db import connections
 T = TypeVar("T")
 
 STATEMENT_LIMIT_S = 20  # of a page
-WRITER = "writer"  # the connection of whatever does not serve pages; see collector_site
+WRITER = "writer"  # the connection for all that does not serve pages; see collector_site
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -22,7 +22,7 @@ def moment(ts: float) -> datetime:
 
 
 def values(records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """The text `VALUES (…), …` for these records, of one length, and its parameters."""
+    """Return `VALUES (…), …` for these records, all of one length, and the parameters."""
     adapt = connections[WRITER].ops.adapt_datetimefield_value
     record = f"({', '.join(['%s'] * len(records[0]))})"
     flat = [adapt(v) if isinstance(v, datetime) else v for each in records for v in each]
@@ -32,8 +32,8 @@ def values(records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
 
 
 def given(columns: str, records: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """The same with their names and PostgreSQL's types, which gets them as one parameter there: one
-    for each value costs several times the CPU."""
+    """Return the same with column names and types. PostgreSQL gets all records as one parameter:
+    one for each value costs several times the CPU."""
     if connections[WRITER].vendor != "postgresql":
         return values(records)
     names = [column.split()[0] for column in columns.split(", ")]

@@ -1,9 +1,9 @@
-"""SQLite files: readable by their owner only, and those in SPOOL_DIR each of one database.
+"""SQLite files: readable by their owner only; each file in SPOOL_DIR belongs to one database.
 
-A file in there bears the fingerprint of the database that its records are for, as its user_version,
-so that two collectors with two databases may have one folder and never touch each other's files.
-One that bears none, from before there were fingerprints, is adopted by whoever opens it first; so
-is one that staff have relieved of it, by `sqlite3 FILE 'PRAGMA user_version = 0'`.
+Its user_version is the fingerprint of the database that its records are for, so that two collectors
+with two databases may share one folder and never touch each other's files. A file without one, from
+before there were fingerprints, belongs to the first process that opens it. Staff can remove the
+fingerprint with `sqlite3 FILE 'PRAGMA user_version = 0'`.
 """
 
 import os
@@ -17,12 +17,12 @@ from typing import Any
 
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
-_private: set[str] = set()  # databases that are so already
-NONE = 0  # of a file of any database; of a process, that it takes every file
+_private: set[str] = set()  # databases that are already private
+NONE = 0  # a file for any database; a process that takes every file
 
 
 def fingerprint(database: Mapping[str, Any]) -> int:
-    """Of one of Django's DATABASES: which one it is, by engine, host, port and name, hashed."""
+    """Return a hash of engine, host, port and name, which identifies one of Django's DATABASES."""
     options, name = database.get("OPTIONS", {}), str(database["NAME"])
     if "sqlite" in database["ENGINE"]:
         parts = ["sqlite", os.path.realpath(name)]
@@ -36,7 +36,7 @@ def fingerprint(database: Mapping[str, Any]) -> int:
 
 
 def connect(path: Path, database: int) -> sqlite3.Connection:
-    """Open it, made if it is missing. Raises sqlite3.Error, OSError."""
+    """Open the file; create it if it is missing. Raise sqlite3.Error, OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     make_private(path)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -53,7 +53,7 @@ def connect(path: Path, database: int) -> sqlite3.Connection:
 
 
 def belongs(path: Path, database: int) -> bool:
-    """Whether this file, if it is there, is of this database. One that is damaged is nobody's."""
+    """Return whether this file, if it exists, belongs to this database; False if damaged."""
     if not database or not path.exists():
         return True
     try:
@@ -66,21 +66,21 @@ def belongs(path: Path, database: int) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """For its owner only, with all that SQLite keeps beside it."""
+    """Make the file, and those that SQLite keeps beside it, readable by the owner only."""
     for suffix in SUFFIXES:
         with suppress(OSError):
             Path(f"{path}{suffix}").chmod(0o600)
 
 
 def keep_private(connection: Any, **kwargs: Any) -> None:
-    """For Django's signal connection_created: the same of a database that is an SQLite file."""
+    """Make Django's SQLite database private; a receiver of the signal connection_created."""
     if connection.vendor == "sqlite" and (path := connection.settings_dict["NAME"]) not in _private:
         make_private(Path(path))
         _private.add(path)
 
 
 def inode(file: Path | int) -> tuple[int, int] | None:
-    """What tells a file from another one that has its name now. None: it is not there."""
+    """Return what tells a file from another one of the same name; None: it does not exist."""
     try:
         found = os.stat(file)
     except (FileNotFoundError, NotADirectoryError):
@@ -89,13 +89,14 @@ def inode(file: Path | int) -> tuple[int, int] | None:
 
 
 def copy(connection: sqlite3.Connection, path: Path, database: int) -> None:
-    """Write all that is in this database into another file. Raises sqlite3.Error, OSError."""
+    """Copy this database into another file. Raise sqlite3.Error, OSError."""
     with closing(connect(path, database)) as target:
         connection.backup(target)
 
 
 def set_aside(path: Path) -> Path:
-    """Its journal with it: `sqlite3 … .recover` may find more with both."""
+    """Rename the file and its journal, and return the new path: `sqlite3 … .recover` may find
+    more with both."""
     aside = path.with_name(f"{path.stem}-damaged-{time.time():.0f}.db")
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""What the core knows goes into the database here: rows, runs, and the day totals that follow.
+"""Write what the core returns to the database: rows, runs, and the day totals that they change.
 
-Every write may be repeated: the first row of a minute wins, and of a run the version that knows
-most. All of it goes through the writer's own connection, all or nothing.
+Every write may be repeated: the first row of a minute wins, and the most complete version of a run.
+All of it goes through the writer's own connection, all or nothing.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ ATTEMPTS = 3
 
 
 def fault(due: Due) -> str | None:
-    """Why no table can hold this, in a few words; None: every table can."""
+    """Return why no table can hold this, in a few words; None: the tables can."""
     for name, text, longest in (("device id", due.device_id, 100), ("channel", due.channel, 20)):
         if not (0 < len(text) <= longest and text.isprintable()):
             return name
@@ -39,7 +39,7 @@ def fault(due: Due) -> str | None:
 
 
 def store(due: Sequence[Due]) -> int:
-    """Write rows and runs, all or nothing. How many rows were new. Raises Django's errors."""
+    """Write rows and runs, all or nothing; return how many rows were new. Raise Django's errors."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _store(due)
@@ -51,7 +51,7 @@ def store(due: Sequence[Due]) -> int:
 
 
 def prove(due: Sequence[Due]) -> None:
-    """Write these and take them back: raises what the database says where it takes nothing."""
+    """Write these and roll back. Raise the database's error if it does not take them."""
     _store(due, rolled_back=True)
 
 
@@ -64,7 +64,7 @@ def _store(due: Sequence[Due], rolled_back: bool = False) -> int:
             store_runs(runs)
             transaction.set_rollback(rolled_back, using=WRITER)
     except BaseException:
-        # Whatever went wrong, the next attempt begins with a connection that is known to be good.
+        # After any error, the next attempt begins with a connection that is known to be good.
         connections[WRITER].close()
         raise
     return new

@@ -1,12 +1,12 @@
-"""Who may speak: what staff have decided on devices and their tokens, in memory.
+"""The decisions of staff on devices and access tokens, in memory: who may connect and send.
 
-The promise: no handshake and no frame asks the database. The registry's thread reads anew every ten
-seconds what staff have decided, in every process; what it was last is in SPOOL_DIR as well, so that
-a collector that starts without its database keeps its doors as they were.
+The promise: no handshake and no frame asks the database. In every process the registry's thread
+reads the decisions every ten seconds. The last ones are in SPOOL_DIR as well, so that a collector
+that starts without its database keeps them.
 
-Of a token only its SHA-256 is kept. It is made here of 256 random bits: nobody guesses one, so that
-a slow hash as for passwords would only make handshakes slow; and what a look-up by that hash takes
-tells about the hash, from which no way leads back.
+Only the SHA-256 of a token is stored. A token is 256 random bits and cannot be guessed, so a slow
+hash, as for passwords, would only slow down handshakes. The time of a look-up by the hash can
+reveal only the hash, which does not lead back to the token.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ WITHDRAWN = "its token was withdrawn"
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """accepted is of use with ADMISSION=approve only; holders are devices by the hash of their
+    """accepted is used with ADMISSION=approve only; holders are devices by the hash of their
     token."""
 
     blocked: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """policy is replaced as a whole where it has changed: a glance tells that it has not."""
+    """policy is replaced as a whole when it changes, so that identity shows it is unchanged."""
 
     def __init__(self) -> None:
         self.policy = Policy()
@@ -51,7 +51,7 @@ class Admission:
         self._turned_out: set[asyncio.Task[None]] = set()
 
     def replace(self, policy: Policy) -> bool:
-        """Whether anything is different."""
+        """Replace the policy; return whether anything has changed."""
         if policy == self.policy:
             return False
         self._bound = frozenset(policy.holders.values())
@@ -59,17 +59,17 @@ class Admission:
         return True
 
     def opens(self, key: str) -> bool:
-        """Whether /ws opens for who presents the token of this hash; "" for none at all."""
+        """Return whether /ws opens for the token with this hash; "": no token was presented."""
         if key in self.policy.holders:
             return True
         if settings.WS_TOKEN:
             return compare_digest(key, digest(settings.WS_TOKEN))
-        return not (key and self.policy.holders)  # where nobody has a token none is wrong
+        return not (key and self.policy.holders)  # while no device has a token, none is wrong
 
     def objection(self, device_id: str, key: str, held: str | None) -> str:
-        """Why who presented this may not speak as this device; "": it may.
+        """Return why a connection with this token may not send as this device; "": it may.
 
-        held is whose token it was when the socket opened.
+        held is the device that the token belonged to when the socket opened.
         """
         holder = self.policy.holders.get(key)
         if device_id in self.policy.blocked:
@@ -84,9 +84,9 @@ class Admission:
         return WAITS if settings.ADMISSION == "approve" and not known else ""
 
     def turn_out(self, waited: Iterable[Any] = ()) -> None:
-        """Close the sockets of those who may not speak any more, before they speak again.
+        """Close the sockets of devices that may not send any more, before their next frame.
 
-        waited are those who have not begun to speak, but must not wait any longer.
+        waited are connections that have sent no frame yet and must not wait any longer.
         """
         for connection in [*traffic.devices.values(), *waited]:
             if code := connection.peer.has_to_go():
@@ -104,7 +104,7 @@ def new_token() -> str:
 
 
 def read() -> Policy:
-    """As the database has it. Raises Django's database errors."""
+    """Read the policy from the database. Raise Django's database errors."""
     devices = Device.objects.using(WRITER)
     states = Device.Admission
 
@@ -117,13 +117,13 @@ def read() -> Policy:
 
 
 class Kept(Policy, frozen=True):
-    """On the disk. database is the fingerprint of the one that it is from, 0: not known."""
+    """The policy on the disk. database is the fingerprint of its database, 0: not known."""
 
     database: int = 0
 
 
 def keep(policy: Policy, folder: Path, database: int = 0) -> None:
-    """On the disk, for its owner only; a disk that takes nothing is the spool's to complain of."""
+    """Write the policy to the disk, for the owner only. The spool reports a disk that fails."""
     path = place(folder, database)
     new = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
@@ -140,7 +140,7 @@ def kept(folder: Path, database: int = 0) -> Policy:
 
 
 def place(folder: Path, database: int) -> Path:
-    """Where it is: `admission.json`, and one of our own beside it where that is of another
+    """Return its path: `admission.json`, or a file of our own if that belongs to another
     database."""
     path = folder / "admission.json"
     found = _read(path)

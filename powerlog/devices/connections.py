@@ -1,4 +1,4 @@
-"""What this process has on its sockets now and has seen on them, for the status page."""
+"""The live connections of this process, and its counts of messages, for the status page."""
 
 from collections import Counter
 from typing import Any
@@ -12,24 +12,24 @@ class Traffic:
     def __init__(self) -> None:
         self.devices: dict[str, Any] = {}
         self.frames = self.full = self.other = 0
-        self.not_utf8 = 0  # taken all the same
-        self.texts = 0  # numbers that came as texts, which are not taken
-        # Of a few fixed words each, never of what was received: `/` shows them all.
+        self.not_utf8 = 0  # accepted all the same
+        self.texts = 0  # numbers that came as texts, which are not accepted
+        # The keys are a few fixed words, never received text: `/` shows them all.
         self.rejected: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()  # connections that were not let in
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many frames were a whole status, what has changed, and anything else."""
+        """Return the counts of frames: full statuses, changes, and all others."""
         changes = self.frames - self.full - self.other - self.bad_frames
         return {"full": self.full, "delta": changes, "other": self.other}
 
     def silent(self, since: float) -> int:
-        """How many of those connected have not been heard since then, Unix seconds."""
+        """Return how many connected devices have sent nothing since then, Unix seconds."""
         return sum(each.peer.heard_at < since for each in list(self.devices.values()))
 
     def heard(self, frame: Frame) -> None:
-        """One of another kind than nearly all are."""
+        """Count a frame of one of the rarer kinds."""
         self.full += frame.full
         self.other += not frame.readings
 
@@ -38,7 +38,7 @@ class Traffic:
         return self.rejected.total()
 
     def came(self, device_id: str, connection: Any) -> Any:
-        """The newest connection of a device is its live one. Returns the one before, if any."""
+        """Make this the live connection of a device. Return the one before, if any."""
         older = self.devices.get(device_id)
         self.devices[device_id] = connection
         return older

@@ -1,14 +1,13 @@
-"""When devices were last heard, on the disk: what the database has not taken yet, over a restart.
+"""Keep the last contact of devices on the disk over a restart, while the database is away.
 
-Without it a restart while the database is away loses the silences of that time, and then makes one
-silence of all of it, although devices spoke. It is only a help: where the disk does not take it,
-all else goes on. Each process writes a file of its own, and takes over all files when it starts. A
-process that still runs writes its file again within seconds, and storing a silence twice is the
-same as storing it once.
+Without it such a restart loses the silences of that time, and then stores one long silence although
+the devices were in contact. If the disk fails, the collector goes on without it. Each process
+writes a file of its own, and takes over all files when it starts. A process that still runs writes
+its file again within seconds, and storing a silence twice is the same as storing it once.
 
-A file bears the fingerprint of its database in its name, so that two collectors with two databases
-may have one folder (see sqlite_files.py). One without, from before there were fingerprints, is
-adopted by the first process that starts.
+The name of a file contains the fingerprint of its database, so that two collectors with two
+databases may share one folder (see sqlite_files.py). A file without one, from before there were
+fingerprints, is adopted by the first process that starts.
 """
 
 import os
@@ -67,7 +66,7 @@ class SeenFiles:
             self._there.add(self._own)
 
     def left(self) -> dict[str, Facts]:
-        """Return the devices of processes that ended, as they were last heard."""
+        """Return the devices of processes that ended, with their last contact."""
         found: dict[str, Facts] = {}
         self._adopt()
         for path in self._folder.glob(f"{self._name}-*.json"):
@@ -85,7 +84,7 @@ class SeenFiles:
         self._there.clear()
 
     def _adopt(self) -> None:
-        """Rename the files that are of no database: of two processes one alone can."""
+        """Rename the files that belong to no database: only one of two processes succeeds."""
         for path in self._folder.glob("seen-*.json"):
             pid = path.stem.removeprefix("seen-")
             if pid.isdecimal():

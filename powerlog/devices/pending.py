@@ -1,10 +1,10 @@
-"""The devices that wait for staff (ADMISSION=approve): listed, and nothing of what they say stored.
+"""The pending devices (ADMISSION=approve): listed for staff, and none of their readings stored.
 
-The promise: whoever invents ids fills neither memory nor table. There are so many places in each
-process, and so many in the table; who finds none is sent away, and dials again. A place in the
-table of one that is not connected any more is given to whoever needs it. Where all are taken the
-address that has most of them gives one to an address that has fewer, in both: no single address
-keeps the others out.
+The promise: invented ids fill neither memory nor table. The places in each process and in the table
+are limited; a device that finds none is disconnected, and connects again. The place in the table of
+a device that is no longer connected goes to one that needs it. If all places are taken, the address
+with most of them gives one to an address with fewer, in both: no single address keeps the others
+out.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 PLACES = 200
 STORE_S = 5.0
-STALE = timedelta(seconds=20)  # of a connected one every process tells four times as often
+STALE = timedelta(seconds=20)  # a connected device is written four times as often
 LONGEST_SAYING = 200
 CHANNELS_SHOWN = 8
 
@@ -38,11 +38,11 @@ class Caller(Protocol):
     async def close(self, code: int) -> None: ...
 
     def send_away(self) -> None:
-        """Close it: its place is needed."""
+        """Close the connection: its place is needed."""
 
 
 class Guest:
-    """One device that waits, on its connection; says is what staff are to recognise it by."""
+    """A pending device on its connection; says is the text by which staff recognise it."""
 
     def __init__(self, peer: Caller) -> None:
         self.peer, self.place = peer, place(peer.address)
@@ -60,7 +60,7 @@ class Guest:
                 self._watts[reading.channel] = reading.apower_w
 
     def device(self, now: float) -> Device:
-        """As it is in the table: seen now, for it is still there."""
+        """Return its row for the table, seen now because it is still connected."""
         shown = ", ".join(f"{channel} {watts:g} W" for channel, watts in list(self._watts.items()))
         seen = moment(now)
         return Device(
@@ -77,7 +77,7 @@ class Guest:
 
 
 class WaitingRoom:
-    """For the event loop and the registry's thread."""
+    """The pending devices of this process, for the event loop and the registry's thread."""
 
     def __init__(self) -> None:
         self._guests: dict[str, Guest] = {}
@@ -87,7 +87,7 @@ class WaitingRoom:
         return len(self._guests)
 
     def hear(self, peer: Caller, frame: Frame) -> bool:
-        """False: there is no place left."""
+        """Add a pending device or update it; return False if there is no place left."""
         guest = self._guests.get(frame.device_id)
         if guest is None or guest.peer is not peer:
             if guest is None and not self._has_place(place(peer.address)):
@@ -97,7 +97,7 @@ class WaitingRoom:
         return True
 
     def _has_place(self, newcomer: str) -> bool:
-        """Send a guest away for it, if need be."""
+        """Return whether there is a place; disconnect another pending device if needed."""
         if len(self._guests) < PLACES:
             return True
         guests = list(self._guests.values())
@@ -114,14 +114,14 @@ class WaitingRoom:
             del self._guests[guest.peer.device_id or ""]
 
     def call(self) -> list[Guest]:
-        """Send out those whom staff have decided on, though they have not spoken since."""
+        """Remove and return the devices that staff have decided on, before their next frame."""
         called = [each for each in self._guests.values() if not each.peer.has_to_wait()]
         for guest in called:
             self.leave(guest.peer)
         return called
 
     def store(self, now: float) -> None:
-        """Bring the list up to date, every few seconds. Raises Django's database errors."""
+        """Bring the list up to date, every few seconds. Raise Django's database errors."""
         if now - self._stored_at >= STORE_S and self._guests:
             self._stored_at = now
             store([guest.device(now) for guest in list(self._guests.values())], now)
@@ -152,7 +152,7 @@ def store(here: Sequence[Device], now: float) -> None:
 
 
 def seat(there: Sequence[Device], new: Sequence[Device]) -> list[Device]:
-    """Who of them has a place in the table. All are in the order in which they came."""
+    """Return the devices that have a place in the table. All are in order of arrival."""
     listed = list(there)
     for each in new:
         if len(listed) >= PLACES:
@@ -165,9 +165,9 @@ def seat(there: Sequence[Device], new: Sequence[Device]) -> list[Device]:
 
 
 def crowded_out(places: Sequence[str], newcomer: str) -> int | None:
-    """Who makes place for one from there: the newest from where most are; None: nobody has to.
+    """Return who gives its place to a newcomer: the newest of the address with most; None: no one.
 
-    A place that would only go to and fro between two addresses stays where it is.
+    A place that would only go back and forth between two addresses stays where it is.
     """
     many = Counter(places)
     fullest, most = many.most_common(1)[0]

@@ -1,4 +1,4 @@
-"""Devices come and go: who has to know of it, in the order in which they have to."""
+"""Report that a device arrives or departs, to each part that needs it, in the right order."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def arrive(connection: Any) -> Any:
-    """It speaks from here on. Returns its older connection, if any: a half-open one, now gone."""
+    """Report the first frame. Return the device's older, half-open connection, if any."""
     peer = connection.peer
     brake.came(peer.address)
     brake(peer.address, logger, logging.INFO, "%s connected", peer)
@@ -24,7 +24,7 @@ def arrive(connection: Any) -> Any:
 
 
 def depart(connection: Any) -> None:
-    """It has ended. One that never spoke, or might not, was nobody's."""
+    """Report the end of a connection. One without an accepted device only leaves pending."""
     peer = connection.peer
     peer.forget_deadline()
     waiting_room.leave(peer)

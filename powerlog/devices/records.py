@@ -1,7 +1,7 @@
-"""What is known of a connected device, and into the tables `devices`, `channels` and `silences`.
+"""Write connected devices to the tables `devices`, `channels` and `silences`.
 
-Staff's own columns are never written here. Of two processes that knew a device, the word of the one
-that heard it last holds.
+The columns of staff are never written here. If two processes know a device, the one with the last
+contact wins.
 """
 
 import time
@@ -20,10 +20,10 @@ from powerlog.database.sql import WRITER, batched, given, moment
 from powerlog.devices.session import Peer
 from powerlog.models import Channel, Device, Silence
 
-# Channels that are as they were told are told again so often: staff may have deleted them.
+# How often unchanged channels are written again: staff may have deleted them.
 CHANNELS_AGAIN_S = 60.0
 DEVICES_AT_ONCE = 1000
-# What it says of itself it says in one answer; until then what it said last time holds.
+# Model, firmware and name come in one answer; until then the earlier values stay.
 UPSERT_DEVICES = """
 INSERT INTO devices
     (device_id, address, reported_name, model, firmware, first_seen_at, last_seen_at, connected,
@@ -69,8 +69,8 @@ CHANNEL = (
 
 
 class Channels(NamedTuple):
-    """What is told of a device's channels, and when: keys of those that are logged, the names that
-    it gives to all, those of which it reports a power, and those on which that is negative."""
+    """A report of a device's channels, with its time: the keys of logged channels, the names of
+    all, those with a reported power, and those whose power is negative."""
 
     keys: list[str]
     names: dict[str, str] | None
@@ -81,8 +81,8 @@ class Channels(NamedTuple):
 class Facts:
     """One device on its live connection. silences are (since, until) in Unix seconds.
 
-    before is what was known of its last connection and may not be in the database yet. For the
-    event loop and the registry's thread; nothing is read here that is not whole.
+    before holds the facts of its last connection, which may not be in the database yet. For the
+    event loop and the registry's thread; only whole values are read.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Facts:
         )
 
     def look(self) -> None:
-        """See what the channels draw, as far as the sampler knows by now: no frame does it."""
+        """Note the power of the channels from the sampler, so that no frame has to do it."""
         for channel, threshold_w in self._sampler.known(self.device_id) if self._sampler else ():
             # A power of 0 W alone may be a relay that is off; what has made a row had more.
             counted = channel.energy_total_wh is not None
@@ -128,12 +128,12 @@ class Facts:
                 self.negative[channel.key] = watts, at
 
     def leave(self) -> None:
-        """Its connection has ended."""
+        """Note that the connection has ended."""
         self.look()
         self.connected, self._sampler = False, None
 
     def channels(self, now: float) -> Channels | None:
-        """Its channels where the database is to be told of them, at this Unix time."""
+        """Return its channels if they are to be written to the database at this Unix time."""
         self.look()
         channels = Channels(
             list(self.meters),
@@ -148,7 +148,7 @@ class Facts:
         self._told, self._told_at = channels, now
 
     def note(self) -> bool:
-        """Return whether it was heard since the last call."""
+        """Return whether it has sent anything since the last call."""
         before, self.noted_at = self.noted_at, self.peer.heard_at
         return before != self.noted_at
 
@@ -159,7 +159,7 @@ class Facts:
 
 
 def store_facts(facts: Sequence[Facts]) -> None:
-    """All or nothing, in one order. Raises Django's database errors."""
+    """Write the facts, all or nothing, in one order. Raise Django's database errors."""
     ordered = sorted(facts, key=lambda each: each.device_id)
     for part in batched(ordered, DEVICES_AT_ONCE):
         now = time.time()
@@ -241,7 +241,7 @@ def _execute(
 
 
 def own_settings() -> dict[ChannelKey, Own]:
-    """Of each channel for which staff want anything of its own."""
+    """Return the settings of each channel for which staff have set any."""
     channels = Channel.objects.using(WRITER).exclude(logged=True, power_threshold_w=None)
     columns = channels.values_list("device_id", "channel", "logged", "power_threshold_w")
     return {(device_id, channel): Own(*own) for device_id, channel, *own in columns}

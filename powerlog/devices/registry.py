@@ -1,11 +1,11 @@
-"""Devices and channels: what the database is to know of those connected here, and what staff want.
+"""Exchange with the database: write the connected devices and channels, read staff's settings.
 
-The promise: nothing here waits for the database, and no frame asks it. A thread brings what was
-learned into `devices`, `channels` and `silences`, within seconds while the database is there, and
-reads what staff have set for single channels every ten. While the database is away the newest of
-each device is kept, of devices that have gone up to MAX_GONE; the time of its last frame is on the
-disk as well. More than SILENT_S between two frames of a device is a silence, on one connection or
-over several. It is noted with the second frame, so nothing that happens after it loses it.
+The promise: nothing here waits for the database, and no frame asks it. A thread writes what is new
+to `devices`, `channels` and `silences`, within seconds while the database is there. It reads what
+staff have set for single channels every ten seconds. While the database is away the newest facts of
+each device are kept, for up to MAX_GONE devices that have gone; the time of the last frame is on
+the disk as well. More than SILENT_S between two frames of a device is a silence, on one connection
+or over several. It is noted with the second frame, so nothing that happens after it loses it.
 """
 
 import threading
@@ -30,8 +30,8 @@ from powerlog.steady_thread import SteadyThread
 
 TICK_S = 1.0
 RELOAD_S = 10.0
-HEARD_S = 5.0  # so often it is told when a device was heard ...
-HEARD_A_SECOND = 500  # ... where that comes to no more than so many
+HEARD_S = 5.0  # how often the last contact of a device is written ...
+HEARD_A_SECOND = 500  # ... but no more than so many a second
 KEPT_S = 5.0  # between two writes to the disk while the database is away
 MAX_GONE = 20_000
 STOP_LIMIT_S = 2.0
@@ -65,7 +65,7 @@ class Registry:
         self._thread.start()
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
-        """Tell what is not told yet, for at most so long."""
+        """Write what is not written yet, for at most this long."""
         self._stopping.set()
         if self._thread:
             self._thread.join(limit_s)
@@ -73,21 +73,21 @@ class Registry:
                 self._files.keep(self._unstored())
 
     def met(self, device_id: str, peer: Peer, sampler: Sampler | None = None) -> None:
-        """The device has begun to speak on this connection; sampler is what it knows of it."""
+        """Note a device's first frame on this connection; sampler has the state of its channels."""
         with self._lock:
             before = self._news.get(device_id) or self._storing.get(device_id)
             facts = Facts(device_id, peer, before, sampler)
             self._here[device_id] = self._news[device_id] = facts
 
     def learn(self, device_id: str, about: About | None) -> None:
-        """The device has answered what it was asked about itself."""
+        """Note the device's answer about model, firmware and names."""
         with self._lock:
             if about and (facts := self._here.get(device_id)):
                 facts.learn(about)
                 self._news[device_id] = facts
 
     def meters(self, device_id: str, channels: Sequence[str]) -> None:
-        """These channels of it meter, and are logged if staff do not want otherwise."""
+        """Note channels that meter; they are logged unless staff have switched them off."""
         with self._lock:
             if facts := self._here.get(device_id):
                 facts.meters |= dict.fromkeys(channels)
@@ -101,7 +101,7 @@ class Registry:
                 self._news[device_id] = facts
 
     def powers(self, frame: Frame) -> None:
-        """Which channels have a meter: it reports a power of them, be it 0 W or null."""
+        """Note the channels that have a meter: those with a reported power, even 0 W or null."""
         powered = {
             each.channel for each in frame.readings if each.apower_w is not None or each.power_lost
         }
@@ -113,7 +113,7 @@ class Registry:
                 self._news[frame.device_id] = facts
 
     def gone(self, device_id: str) -> None:
-        """The connection has ended on which it spoke last."""
+        """Note the end of the device's live connection."""
         with self._lock:
             if facts := self._here.pop(device_id, None):
                 facts.leave()
@@ -153,11 +153,11 @@ class Registry:
             return list((self._here | self._storing | self._news).values())
 
     def exchange(self, now: float) -> BaseException | None:
-        """Tell the database what is new, and read what staff have set.
+        """Write what is new to the database, and read what staff have set.
 
-        Return why some of it did not work; all of it is tried again. What fails does not keep the
-        rest from being done, unless the database is away: staff can block a device whatever another
-        device has brought about.
+        Return the error if some of it failed; all of it is tried again. A failure does not stop the
+        rest, unless the database is away: staff can block a device even if writing another one
+        fails.
         """
         jobs: list[Callable[[float], object]] = [self._store_news, waiting_room.store]
         if now - self._reload_at >= RELOAD_S:

@@ -1,4 +1,4 @@
-"""Sends the requests to connected devices; request_schedule.py decides which and when.
+"""Send the requests to connected devices; request_schedule.py decides which and when.
 
 A request follows the answer to the one before at once. For all else there is a round each second:
 it compares one number for each connection (0.5 ms for ten thousand), and looks closely at the few
@@ -22,7 +22,7 @@ from powerlog.devices.connections import traffic
 from powerlog.devices.registry import registry
 
 EVERY_S = 1.0
-SHARE = 20  # a fleet that is due as a whole is asked within so many rounds
+SHARE = 20  # if the whole fleet is due, it is asked within so many rounds
 AT_LEAST = 50
 
 

@@ -1,4 +1,4 @@
-"""Who is on the other end of a connection: who they say they are, and whether they may."""
+"""One connection and the device behind it: its id, and whether it may send."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ from powerlog.log_once import once
 
 logger = logging.getLogger(__name__)
 
-# Codes of the application's own, with which a socket is closed.
+# Close codes of the application.
 SUPERSEDED, TWO_NAMES, NEVER_SPOKE, NOT_ALLOWED = 4000, 4001, 4002, 4003
 OTHER_SRC = "another src than before"
 BINARY = "binary"
 OTHERS_AT_MOST = 10
 FULL = "the waiting room is full"
 NO_FRAME = "no frame of a device"
-FIRST_FRAME_S = 60.0  # a Shelly speaks as soon as it is connected
+FIRST_FRAME_S = 60.0  # a Shelly sends a frame as soon as it is connected
 
 
 class Peer:
@@ -57,7 +57,7 @@ class Peer:
         self._cut_off(NEVER_SPOKE, NO_FRAME)
 
     def send_away(self) -> None:
-        """Close it: its place in the waiting room is another's."""
+        """Close it: another pending device has its place."""
         self._cut_off(NOT_ALLOWED, FULL)
 
     def _cut_off(self, code: int, why: str) -> None:
@@ -66,7 +66,7 @@ class Peer:
             self._end = asyncio.ensure_future(self.close(code))
 
     def passes(self, frame: Frame) -> bool:
-        """Whether what this frame says is to be believed. Cheap where nothing has changed."""
+        """Return whether to accept this frame. Cheap while nothing has changed."""
         if self._passed is admission.policy and frame.device_id == self.device_id:
             return True
         if self.device_id is None:
@@ -98,7 +98,7 @@ class Peer:
         return not why
 
     def _wait(self, frame: Frame) -> None:
-        if self.refused:  # and it speaks until it learns of it
+        if self.refused:  # it may still send until it receives the close
             return
         if not self.waited:
             once(logger, logging.INFO, f"{self} waits for staff to accept it")
@@ -111,7 +111,7 @@ class Peer:
         return not admission.objection(self.device_id or "", self._key, self._held)
 
     def has_to_go(self) -> int:
-        """The code to close with, or 0: it may stay."""
+        """Return the code to close with, or 0: it may stay."""
         why = self._objection()
         if why and why != WAITS:
             self._refuse(NOT_ALLOWED, why)
@@ -124,7 +124,7 @@ class Peer:
         return admission.objection(self.device_id or "", self._key, self._held)
 
     async def close(self, code: int) -> None:
-        """Close the socket of one that has not begun to speak."""
+        """Close the socket of a connection that has sent no frame yet."""
         if self._send:
             await self._send({"type": "websocket.close", "code": code})
 
@@ -138,7 +138,7 @@ class Peer:
     def reject(self, why: FrameError, message: str | bytes) -> None:
         """Count a bad message; the first of a connection is logged, cut to 75 characters.
 
-        Bytes are a binary message, whatever is in it: devices send text.
+        Bytes are a binary message with any content: devices send text.
         """
         why = FrameError(BINARY) if isinstance(message, bytes) else why
         if not self.bad_frames:

@@ -25,9 +25,9 @@ class Pair(NamedTuple):
 def fix_spans(pair: Pair) -> None:
     """Correct the last contact of the old device, and the first of the new one, by their rows.
 
-    A line knows less than the rows where a process was killed, or where staff had forgotten the
-    device. Call it before any row moves: later the rows do not show whose they were. A second call
-    changes nothing.
+    A line has less than the rows if a process was killed, or if staff had deleted the device. Call
+    it before any row moves: later the rows do not show whose they were. A second call changes
+    nothing.
     """
     if pair.old is None:
         return
@@ -84,7 +84,7 @@ def _join_silences(pair: Pair) -> None:
 def common_silences(
     old: Span, theirs: Sequence[Span], new: Span, ours: Sequence[Span]
 ) -> set[Span]:
-    """Return when neither device was heard, from the first contact of either to the last.
+    """Return the spans without contact to either device, from the first contact to the last.
 
     old and new: from the first contact of each device to its last.
     """

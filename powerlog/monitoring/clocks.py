@@ -1,9 +1,9 @@
-"""Whose clock is wrong: that of a device, or this machine's.
+"""Detect wrong clocks: that of a device, or this machine's.
 
-A row bears its device's time where that is near this machine's, else the time of receipt (rule 2 of
-the sampler). Where this machine's clock is wrong all rows are, and no frame shows it. Two things
+A row has its device's time if that is near this machine's, else the time of receipt (rule 2 of the
+sampler). If this machine's clock is wrong, all rows are wrong, and no frame shows it. Two things
 do: most devices are refused in the same direction, and the clock jumps against the monotonic one.
-Both are looked for once a minute: 10,000 devices take 15 ms.
+Both are checked once a minute: 10,000 devices take 15 ms.
 """
 
 import logging
@@ -32,8 +32,8 @@ FRESH_S = 300.0
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """Of how many devices the clock is known, and how many are refused: ahead of this machine's and
-    behind it, by how much (the median), and one of them."""
+    """The number of devices with a known clock, and of those refused, ahead of this machine's and
+    behind it; by how much (the median), and one of them."""
 
     known: int = 0
     ahead: int = 0
@@ -55,7 +55,7 @@ ALL_WELL = Fault("", "")
 
 
 def seen(connections: Iterable[Any], now: float) -> Clocks:
-    """What these connections know of the clocks of their devices."""
+    """Return the state of the clocks of the devices on these connections."""
     # With a tolerance of 0 no clock is believed, however right it is.
     limit_s = settings.SAMPLING_RULES.clock_tolerance_s or JUMP_S
     known, ahead, behind, one = 0, [], [], ""
@@ -74,7 +74,7 @@ def seen(connections: Iterable[Any], now: float) -> Clocks:
 
 
 def _ahead_s(device: DeviceState | None, now: float) -> float | None:
-    """How far its clock is ahead of this machine's. None where that is not known: it has sent no
+    """Return how far its clock is ahead of this machine's; None if not known: it has sent no
     ts, or none for minutes after a refused one, or it has booted and does not know the time yet."""
     if device is None or not device.clock_refused:
         return (device and device.clock_offset_s) or None
@@ -83,7 +83,7 @@ def _ahead_s(device: DeviceState | None, now: float) -> float | None:
 
 
 def total(parts: Sequence[Clocks]) -> Clocks:
-    """Of several processes: the sums, and by how much from that with most of them."""
+    """Return the sums of several processes; each offset is from the one with most refused."""
     return Clocks(
         sum(each.known for each in parts),
         sum(each.ahead for each in parts),
@@ -95,7 +95,7 @@ def total(parts: Sequence[Clocks]) -> Clocks:
 
 
 def fault(clocks: Clocks) -> Fault:
-    """What is wrong, as a sentence. Of the two directions the one with more devices counts."""
+    """Return what is wrong, as a sentence. The direction with more devices counts."""
     count, where, off_s = clocks.ahead, "ahead of", clocks.ahead_s
     if clocks.behind > count:
         count, where, off_s = clocks.behind, "behind", clocks.behind_s
@@ -159,7 +159,7 @@ class ClockWatch:
         self._judge(fault(total([each.clocks for each in everybody])))
 
     def _notice_jump(self, now: float, monotonic_s: float) -> str:
-        """A sentence, if the clock has jumped since the last look."""
+        """Return a sentence if the clock has jumped since the last look."""
         before_s, self._ahead_s = self._ahead_s, now - monotonic_s
         jump_s = self._ahead_s - before_s if before_s is not None else 0.0
         if abs(jump_s) < JUMP_S:
@@ -168,7 +168,7 @@ class ClockWatch:
         return f"this machine's clock has jumped {_long(abs(jump_s))} {way}"
 
     def _judge(self, found: Fault) -> None:
-        """Log what has been so for a while, and when it is over."""
+        """Log a fault that has lasted for a while, and its end."""
         self._looks = self._looks + 1 if found.kind == self._last.kind else 1
         self._last = found
         if found.kind == self._told.kind or self._looks < STEADY_LOOKS:

@@ -1,6 +1,6 @@
-"""What `/` says: how this process is, and those that share its port with it.
+"""The health that `/` reports: of this process, and of those that share its port.
 
-The promise: from memory alone. Nobody who asks waits for the database, a disk, or another process.
+The promise: from memory alone. No request waits for the database, a disk, or another process.
 """
 
 import os
@@ -104,7 +104,7 @@ def own(place: str = "1") -> Health:
 
 
 def well(all_of_them: Sequence[Health], expected: int = 1) -> bool:
-    """Whether all is as it should be, as far as a stranger is told."""
+    """Return whether all is well: all that a stranger may know."""
     now = time.time()
     hang = any(each.asking_since and now - each.asking_since > SLOW_S for each in all_of_them)
     fail = any(each.failing_since or each.spool_fails or each.stuck for each in all_of_them)
@@ -112,7 +112,7 @@ def well(all_of_them: Sequence[Health], expected: int = 1) -> bool:
 
 
 def lines(all_of_them: Sequence[Health], expected: int = 1) -> dict[str, object]:
-    """The lines of `/`: the sums, of the database the worst; and of several processes each."""
+    """Return the lines of `/`: the sums, the worst state of the database, and each process."""
     sums = {
         "collector": "running",
         "devices connected": sum(each.devices for each in all_of_them),
@@ -148,7 +148,7 @@ def _if_any(name: str, found: int | str) -> dict[str, object]:
 
 
 def _stuck(all_of_them: Sequence[Health], expected: int) -> str:
-    """The threads that do not get on, and of several processes where."""
+    """Return the threads that are stuck, with their process if there are several."""
     return "; ".join(
         f"{name}{f' of process {each.pid}' if expected > 1 else ''}: {why}"
         for each in all_of_them
@@ -162,7 +162,7 @@ def _one(each: Health) -> str:
 
 
 def _by_reason(parts: Iterable[dict[str, int]]) -> str:
-    """The sum, and what it is made of."""
+    """Return the sum, and its parts by reason."""
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part)
@@ -171,7 +171,7 @@ def _by_reason(parts: Iterable[dict[str, int]]) -> str:
 
 
 def _slowed(all_of_them: Sequence[Health]) -> str:
-    """Of addresses that send too much. One that does so comes to all processes."""
+    """Return the count of addresses that send too much. Such an address comes to all processes."""
     now = max(each.slowed for each in all_of_them)
     seconds = round(sum(each.slowed_s for each in all_of_them))
     many = "1 address" if now == 1 else f"{now} addresses"

@@ -31,7 +31,7 @@ PRUNING = 20_261_124  # names the lock in PostgreSQL: any number, but the same i
 
 
 class Upkeep:
-    """The thread. data says how big the data is, for people; None before it is known."""
+    """The thread. data is the size of the data as text; None before it is known."""
 
     def __init__(self) -> None:
         self.data: str | None = None
@@ -96,7 +96,7 @@ class Upkeep:
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """Whether no other process does it. On SQLite they may both: a row goes once all the same."""
+    """Yield whether no other process does it. On SQLite both may: a row is deleted only once."""
     connection = connections[WRITER]
     if connection.vendor != "postgresql":
         yield True

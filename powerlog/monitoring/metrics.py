@@ -1,9 +1,8 @@
-"""What /metrics says: the Health of all processes on this port, for Prometheus.
+"""The Health of all processes on this port as /metrics, for Prometheus.
 
-From memory alone, like `/`, and made only when somebody asks: nothing is counted for it that is not
-counted anyway. Every figure bears the number of its process, so that one that is started anew
-begins its own counters at 0 and nobody else's. Ask no more often than every two seconds: what the
-others told may be a second old.
+From memory alone, like `/`, and made only on request: it adds no counters. Every figure has the
+number of its process, so that a restarted process resets only its own counters. Ask no more often
+than every two seconds: the figures of other processes may be a second old.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

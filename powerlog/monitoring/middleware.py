@@ -1,8 +1,8 @@
-"""What pages say while the database is away: 503 and a sentence, whatever page it is.
+"""Answer every page with 503 and a sentence while the database is away.
 
 A page that finds the database away may raise anywhere: in a middleware, a view, a template. Django
 makes a response of it at the very layer, through the site's error handlers, which are here. The
-log stays quiet about it: the writer says once that the database is away.
+log stays quiet about it: the writer logs once that the database is away.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ limited: WeakSet[Any] = WeakSet()  # the connections of the driver's that have S
 
 
 def unavailable(missing_tables: bool = False) -> HttpResponse:
-    """The page itself: without request, session and user, for those are in the database."""
+    """Return the page, without request, session and user, which are in the database."""
     text = render_to_string("503.html", {"missing_tables": missing_tables})
     # Its policy as well: in_time() is outside of the middleware that sees to that.
     headers = {"Retry-After": str(RETRY_AFTER_S), HEADER: build_policy()}
@@ -70,7 +70,7 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _no_table(exc: BaseException) -> bool:
-    """Tables that nobody could make yet, because the database was away when the server started."""
+    """Return whether tables are missing, because the database was away when the server started."""
     if isinstance(exc, ProgrammingError):
         return isinstance(exc.__cause__, UndefinedTable)
     return isinstance(exc, OperationalError) and str(exc).startswith("no such table")
@@ -104,7 +104,7 @@ def database_first(get_response: Any) -> Any:
 
 @async_only_middleware
 def in_time(get_response: Any) -> Any:
-    """Middleware: whoever asks gets an answer, also from a database that hangs without a word.
+    """Middleware: every request gets an answer, even if the database hangs.
 
     The thread of the page cannot be ended; it goes when its connection is found to be dead.
     """

@@ -1,8 +1,8 @@
-"""How the other processes on this port are, so that each of them can answer `/` for all.
+"""Share the Health of all processes on this port, so that each of them can answer `/` for all.
 
-Each puts its Health twice a second into a file of its own, in a folder that serve has made for
-them, and reads those of the others, in a thread; what it knows of them is a second old at most. The
-file of a process that has died is removed by who started it.
+Twice a second each process writes its Health to a file of its own, in a folder that serve has made,
+and reads those of the others, in a thread; they are a second old at most. The process that started
+the others removes the file of one that has died.
 """
 
 import threading
@@ -25,9 +25,9 @@ _decode = msgspec.json.Decoder(Health).decode
 
 
 class Neighbours:
-    """others are how they are, expected is how many processes there should be in all.
+    """others is the Health of the others, expected the number of processes there should be in all.
 
-    A process that nobody has made a folder for is alone.
+    A process without a folder is alone.
     """
 
     def __init__(self) -> None:
@@ -37,18 +37,18 @@ class Neighbours:
         self._left = threading.Event()
 
     def meet(self, own: Path, expected: int) -> None:
-        """Tell them how we are, in this file, and listen to them, from now on."""
+        """Write our Health to this file and read theirs, from now on."""
         self.expected, self.place = expected, own.name
         self._thread = SteadyThread("neighbours", lambda: self._meet(own))
         self._thread.start()
 
     def everybody(self) -> list[Health]:
-        """How this process is, and the others, in the order of their ids."""
+        """Return the Health of this process and the others, in the order of their ids."""
         others = filter(_counts, self.others)  # also where the thread has not looked for long
         return sorted([health.own(self.place), *others], key=lambda each: each.pid)
 
     def leave(self, own: Path) -> None:
-        """Tell no more. Who leaves last takes the folder along."""
+        """Stop and delete our file. The last process deletes the folder."""
         self._left.set()
         self._thread.join(LEAVE_LIMIT_S)
         with suppress(OSError):
@@ -60,10 +60,10 @@ class Neighbours:
         return not self._left.wait(TELL_S)
 
     def exchange(self, own: Path) -> None:
-        """Tell the others, and listen to them. Raises OSError."""
+        """Write our Health, and read that of the others. Raise OSError."""
         new = own.with_suffix(".new")
         new.write_bytes(msgspec.json.encode(health.own(self.place)))
-        new.replace(own)  # so that nobody reads half of it
+        new.replace(own)  # so that no process reads half of it
         self.others = list(_told(own))
 
 

@@ -1,4 +1,4 @@
-"""The operator's health line at `/`; the pages for staff are in pages.py."""
+"""The operator's health line at `/`; the pages for staff are in dashboard/views.py."""
 
 from hmac import compare_digest
 from typing import Any
@@ -36,13 +36,13 @@ async def status(request: HttpRequest) -> HttpResponse:
 @require_safe
 @staff_member_required
 def details(request: HttpRequest) -> HttpResponse:
-    """What `/` says to those who may know, for staff wherever they are."""
+    """Return the full lines of `/` for staff, from any address."""
     return plain_text(health.lines(neighbours.everybody(), neighbours.expected))
 
 
 @require_safe
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """The same figures for Prometheus, from memory alone, too."""
+    """Return the same figures for Prometheus, also from memory alone."""
     if not may_scrape(request):
         text = "METRICS_TOKEN says who may ask for this, ALLOWED_HOSTS under which name.\n"
         return HttpResponse(text, "text/plain", 403)
@@ -61,7 +61,8 @@ def may_see_details(request: HttpRequest) -> bool:
 
 
 def may_scrape(request: HttpRequest) -> bool:
-    """With a token whoever has it, without one whoever is local and asks by a name of ours."""
+    """Return whether a request may read /metrics: with the token if one is set, else if it is
+    local and uses a name of ours."""
     if not settings.METRICS_TOKEN:
         return is_at_home(request)
     presented = request.headers.get("Authorization", "")
@@ -70,7 +71,7 @@ def may_scrape(request: HttpRequest) -> bool:
 
 
 def is_at_home(request: HttpRequest) -> bool:
-    """A local caller, and not a page of the internet that its browser shows."""
+    """Return whether the request is local, and not from an internet page in a local browser."""
     return is_local(*of_request(request)) and asked_by_own_name(request)
 
 

@@ -1,4 +1,4 @@
-"""One of several collectors on one port: what is different from one that is alone.
+"""Set up one of several collector processes on one port.
 
 It is started, watched and stopped by powerlog/server/supervisor.py.
 """
@@ -42,7 +42,7 @@ class SharedPort(tcp.Port):
 
 
 def prepare(place: Path, processes: int) -> None:
-    """Become one of so many. place is where it tells the others how it is; its name a number."""
+    """Become one of several processes. place is its Health file, with a number as its name."""
     tell_apart(place.name)
     tcp.Port = SharedPort  # here Twisted looks for it, whatever Daphne asks for
     neighbours.meet(place, processes)
@@ -50,7 +50,7 @@ def prepare(place: Path, processes: int) -> None:
 
 
 def tell_apart(name: str) -> None:
-    """Let each line of the log begin with whose it is."""
+    """Begin each line of the log with the name of its process."""
     line = settings.LOGGING["formatters"]["line"]
     line["format"] = f"[{name}] {line['format']}"
     logging.config.dictConfig(settings.LOGGING)  # and once more when asgi.py sets Django up
@@ -59,8 +59,8 @@ def tell_apart(name: str) -> None:
 def end_with_parent(place: Path) -> bool:
     """End this process if its parent has ended. Nothing else would ever stop it.
 
-    The parent holds the other end of our standard input, and says nothing there: it reads as ended
-    when the parent has, on every Unix and however that came about.
+    The parent holds the other end of our standard input, and writes nothing to it. When the parent
+    ends, in any way, we read the end of the file, on every Unix.
     """
     readable, _, _ = select.select([0], [], [], LOOK_S)
     if not readable or os.read(0, 1024):

@@ -1,7 +1,7 @@
-"""Which channels there are, by what name, and whether their devices are in contact.
+"""Find channels, with their names and whether their devices are in contact.
 
-A channel is known by its entry in `channels`, or by its history alone: rows and totals of devices
-that are registered nowhere (old logs, replayed ones) are shown like all others.
+A channel has an entry in `channels`, or a history alone: rows and totals of devices without an
+entry (old logs, replayed ones) are shown like all others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,6 @@ from powerlog.database import by_key
 from powerlog.database.by_key import EVER, MICROSECOND, Row, Within
 from powerlog.models import Channel, DayTotal, Device, PowerLog, Run
 
-# Of a process that was killed nobody told that its devices are gone.
 CONTACT = timedelta(seconds=CONTACT_S)
 
 # From channel to channel through the index of the unique key, however many days each has.
@@ -44,9 +43,9 @@ SELECT device_id, channel FROM meter WHERE device_id IS NOT NULL
 
 @dataclass(frozen=True)
 class Meter:
-    """A channel of a device. heard_at: when the device was last heard; None: nobody knows.
+    """A channel of a device. heard_at: the last contact of the device; None: unknown.
 
-    reports_power: whether it has ever reported a power, else it has no meter. negative_w: the last
+    reports_power: it has reported a power at least once, else it has no meter. negative_w: the last
     power below zero, at negative_at, of a channel that has not run so far.
     """
 
@@ -70,12 +69,12 @@ class Meter:
 
     @property
     def address(self) -> str:
-        """As a page's address names it."""
+        """Return the channel as a page's address names it."""
         return f"{self.device_id}/{self.channel}"
 
     @cached_property
     def query(self) -> str:
-        """For a page's address."""
+        """Return the query string for a page's address."""
         return urlencode({"meter": self.address})
 
     def in_contact(self, now: datetime) -> bool:
@@ -83,7 +82,7 @@ class Meter:
 
 
 def everybody() -> list[Meter]:
-    """All that are logged, and those that are registered nowhere but have been."""
+    """Return all channels that are logged, and those with a history but without an entry."""
     entries = list(Channel.objects.select_related("device"))
     keys = {(each.device_id, each.channel) for each in entries}
     with connection.cursor() as cursor:
@@ -93,7 +92,7 @@ def everybody() -> list[Meter]:
 
 
 def find(device_id: str, channel: str) -> Meter | None:
-    """None for what is neither registered nor has any history."""
+    """Return this channel; None if it has neither an entry nor a history."""
     if not (device_id + channel).isprintable():  # PostgreSQL has no NUL
         return None
     which = {"device_id": device_id, "channel": channel}
@@ -106,7 +105,7 @@ def find(device_id: str, channel: str) -> Meter | None:
 
 
 def of_device(device_id: str) -> list[Meter]:
-    """The channels of one device that are logged, or those that were; in order."""
+    """Return the channels of one device that are logged, or else those that were; in order."""
     if not device_id.isprintable():
         return []
     entries = Channel.objects.filter(device_id=device_id).select_related("device")
@@ -120,7 +119,7 @@ def of_device(device_id: str) -> list[Meter]:
 def newest(
     model: type[Row], keys: Sequence[ChannelKey], before: datetime | None = None
 ) -> dict[ChannelKey, Row]:
-    """The newest row or run of each of these channels: of all, or of those before this moment."""
+    """Return the newest row or run of each of these channels, or the newest before this moment."""
     if not keys:
         return {}
     until = before - MICROSECOND if before else EVER[1]
@@ -154,7 +153,7 @@ def _of_entry(entry: Channel) -> Meter:
 
 
 def _of_history(keys: Iterable[ChannelKey]) -> list[Meter]:
-    """Channels without an entry: their device may have one, else their rows say when it spoke."""
+    """Return channels without an entry. Their last contact is that of the device, or of rows."""
     keys = list(keys)
     devices = Device.objects.in_bulk({key[0] for key in keys}, field_name="device_id")
     rows = newest(PowerLog, [key for key in keys if key[0] not in devices])

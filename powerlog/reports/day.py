@@ -1,4 +1,4 @@
-"""A day of a channel: minutes, runs, what is not known, and the figures."""
+"""A day of a channel: minutes, runs, unknown times, and the figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ WEEKS = 4
 
 @dataclass(frozen=True)
 class MeterDay:
-    """gaps are the stretches of whole minutes of which nothing is known; passed is up to now."""
+    """A day of a channel. gaps are spans of whole minutes without data; passed is up to now."""
 
     meter: Meter
     day: date
@@ -44,7 +44,7 @@ def meter_days(
     *,
     compare: bool = False,
 ) -> list[MeterDay]:
-    """Of channels of one device, in their order.
+    """Return the day for channels of one device, in their order.
 
     compare: with the same weekday of the last four weeks, up to the same time of day.
     """
@@ -65,7 +65,7 @@ def meter_days(
 
 
 def _before_the_first_word(meter: Meter, passed: Span) -> list[Span]:
-    """The part of a day before the device was ever heard, unless there is older history."""
+    """Return the part of a day before the device's first contact, unless there is older history."""
     first = meter.first_heard_at
     if first is None or first <= passed.start:
         return []
@@ -75,8 +75,8 @@ def _before_the_first_word(meter: Meter, passed: Span) -> list[Span]:
 
 
 def _gaps(passed: Span, silences: Sequence[Span], rows: Sequence[Minute]) -> list[Span]:
-    """The minutes of the silences that have no row: the device vouched for some, or they were
-    carried over."""
+    """Return the minutes of the silences that have no row. Some have one: from the device's record,
+    or carried over."""
     have = {floor(passed.minute(row.timestamp)) for row in rows}
     blind: set[int] = set()
     for silence in silences:
@@ -96,7 +96,7 @@ def _gaps(passed: Span, silences: Sequence[Span], rows: Sequence[Minute]) -> lis
 def _same_weekdays(
     meter: Meter, day: date, passed: Span, silences: Sequence[Span]
 ) -> list[Figures]:
-    """Of the days on which it ran at all."""
+    """Return the figures of the same weekdays on which it ran at all."""
     days = [day - week * 7 * DAY for week in range(1, WEEKS + 1)]
     past = queries.past_runs(meter, list(map(local_day, days)))
     ended = [KnownRun(run, run.ended_at, run.energy_wh) for run in past]
@@ -112,7 +112,7 @@ def _same_weekdays(
 
 
 def _as_far_into(other: date, passed: Span, day: Span) -> Span:
-    """Another day up to the time of day of this one; all of it where this one is over."""
+    """Return another day up to the time of day of this one; all of it if this one is over."""
     whole = local_day(other)
     if passed.end >= day.end:
         return whole

@@ -1,4 +1,4 @@
-"""The figures of a stretch of time of one channel, mostly a day, and what they usually are.
+"""The figures of a span of one channel, mostly a day, and their usual values.
 
 All of them follow from the runs, which are kept for ever. Pure: it asks no database.
 """
@@ -15,17 +15,17 @@ from powerlog.models import DayTotal
 from powerlog.reports.run_usage import KnownRun, Spent, total
 
 HOUR = timedelta(hours=1)
-ENOUGH_DAYS = 2  # fewer do not say what is usual
+ENOUGH_DAYS = 2  # fewer do not show what is usual
 
 
 @dataclass(frozen=True)
 class Figures:
-    """known_s is how much of the time is known: all but the silences. None: nothing to say."""
+    """Figures of a span. known_s is the time without the silences. None: unknown."""
 
     known_s: float
     run_s: float = 0.0
     energy_wh: float = 0.0
-    lag_s: float = 0.0  # of the run time: what was used in it the counter has not said yet
+    lag_s: float = 0.0  # part of the run time whose energy the counter has not reported yet
     runs: int = 0  # all starts: a merged run has several
     peak_w: float | None = None
     longest_run_s: float | None = None
@@ -39,7 +39,7 @@ class Figures:
 
     @property
     def duty(self) -> float | None:
-        """The share of the known time in which it ran."""
+        """Return the share of the known time in which it ran."""
         return min(1.0, self.run_s / self.known_s) if self.known_s > 0 else None
 
 
@@ -50,10 +50,10 @@ def figures(
     day: DayTotal | None = None,
     peak_w: float = 0.0,
 ) -> Figures:
-    """Of these runs within a stretch that has passed. silences: where nothing is known.
+    """Return the figures of these runs within a past span. silences: spans without data.
 
-    day is the stretch's day total, which knows best what was used; what an open run adds to it
-    comes on top. peak_w: of the rows, which know of the peaks of an open run.
+    day is the day total of the span. It has the most exact energy; the rest of an open run is
+    added. peak_w: the peak of the rows, which include the peaks of an open run.
     """
     inside = [run for run in runs if run.run.started_at < span.end and run.until >= span.start]
     if day is None:
@@ -80,23 +80,23 @@ def figures(
 
 
 def usual(days: Sequence[Figures], of: Callable[[Figures], float | None]) -> float | None:
-    """The median of one figure of these days."""
+    """Return the median of one figure of these days."""
     values = [value for day in days if (value := of(day)) is not None]
     return median(values) if len(values) >= ENOUGH_DAYS else None
 
 
 def _longest_pause(span: Span, runs: list[Span], silences: Sequence[Span]) -> float | None:
-    """The longest known stretch between two runs, or after the last one. A silence ends it."""
+    """Return the longest known span between two runs, or after the last. A silence ends it."""
     since_first = Span(min(run.start for run in runs), span.end)
     pauses = without(since_first, [*runs, *silences])
     return max((pause.seconds for pause in pauses), default=None)
 
 
 def _busiest_hour(runs: Sequence[tuple[float, int]]) -> int:
-    """When each run started, in order, and how many starts it stands for: within a minute."""
+    """Return the most starts within an hour. runs: start, in order, and number of starts."""
     hour, starts = HOUR.total_seconds(), [ts for ts, _ in runs]
     until = list(accumulate((count for _, count in runs), initial=0))
-    # Of the hour that ends with each start: how many there were in it.
+    # The number of starts in the hour that ends with each start.
     return max(
         (until[at] - until[bisect_right(starts, ts - hour)] for at, ts in enumerate(starts, 1)),
         default=0,

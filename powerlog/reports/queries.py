@@ -1,6 +1,6 @@
-"""What the database has of channels of one device: their newest, and what was in a stretch of time.
+"""Read rows and runs of the channels of one device: the newest, and those of a span.
 
-Each table is asked once, however many channels there are.
+Each table is asked once for all channels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ SHORTEST_SILENCE = timedelta(minutes=2)
 
 
 class Minute(NamedTuple):
-    """A row, without what a page does not show."""
+    """A row, with only the columns that a page shows."""
 
     timestamp: datetime
     apower_w: float
@@ -33,7 +33,7 @@ class Minute(NamedTuple):
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest row and run of a channel, as far as it has any."""
+    """The newest row and run of a channel, if there are any."""
 
     row: PowerLog | None
     run: Run | None
@@ -45,7 +45,7 @@ class Latest:
 
 @dataclass(frozen=True)
 class Records:
-    """Of a channel and a day. Runs are whole: the first may be of the day before."""
+    """The data of a channel and a day. Runs are whole: the first may start the day before."""
 
     rows: Sequence[Minute]
     runs: Sequence[Run]
@@ -59,7 +59,7 @@ def latest(meters: Sequence[Meter]) -> list[Latest]:
 
 
 def of_day(meters: Sequence[Meter], day: date, span: Span) -> list[Records]:
-    """span: from the day's first moment to its last."""
+    """Return the records of a day. span: from the day's first moment to its last."""
     rows: dict[str, list[Minute]] = {each.channel: [] for each in meters}
     runs: dict[str, list[Run]] = {each.channel: [] for each in meters}
     inside = _of(PowerLog, meters).filter(timestamp__gte=span.start, timestamp__lt=span.end)
@@ -73,7 +73,7 @@ def of_day(meters: Sequence[Meter], day: date, span: Span) -> list[Records]:
 
 
 def _runs(meters: Sequence[Meter], span: Span) -> Iterator[Run]:
-    """Those that were on within this stretch."""
+    """Yield the runs that were active within this span."""
     before = newest(Run, [each.key for each in meters], before=span.start)
     for run in before.values():
         if run.ended_at is None or run.ended_at > span.start:
@@ -83,7 +83,7 @@ def _runs(meters: Sequence[Meter], span: Span) -> Iterator[Run]:
 
 
 def past_runs(meter: Meter, spans: Sequence[Span]) -> list[PastRun]:
-    """Those that had ended of the ones that were on within these stretches, in order."""
+    """Return the ended runs that were active within these spans, in order."""
     # Back by a day: a run across midnight began on the evening before.
     inside = [
         Q(started_at__gte=each.start - DAY, started_at__lt=each.end, ended_at__gt=each.start)
@@ -94,7 +94,7 @@ def past_runs(meter: Meter, spans: Sequence[Span]) -> list[PastRun]:
 
 
 def silences(meter: Meter, span: Span, now: datetime) -> list[Span]:
-    """When nothing was heard of the device: since it fell silent, too."""
+    """Return the silences of the device, with the one that still goes on."""
     found = Silence.objects.filter(
         device_id=meter.device_id, until__gt=span.start, since__lt=span.end
     )
@@ -105,12 +105,12 @@ def silences(meter: Meter, span: Span, now: datetime) -> list[Span]:
 
 
 def has_older(meter: Meter, day: date) -> bool:
-    """Whether the channel has any history of days before this one."""
+    """Return whether the channel has any history of days before this one."""
     return _of(DayTotal, [meter]).filter(day__lt=day).exists()
 
 
 def last_day(meter: Meter) -> date | None:
-    """The last day with data."""
+    """Return the last day with data."""
     totals = _of(DayTotal, [meter]).filter(Q(run_s__gt=0) | Q(active_minutes__gt=0))
     day = totals.order_by("-day").values_list("day", flat=True).first()
     row = newest(PowerLog, [meter.key]).get(meter.key)

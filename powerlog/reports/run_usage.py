@@ -1,8 +1,8 @@
-"""What a run used, and within which stretch of time: on this day, say, of a run across midnight.
+"""Calculate what a run used within a span, such as one day of a run across midnight.
 
-An ended run tells it all. An open one was told at its start; since then its newest row, contact and
-clock say how far it has come: by the counter, or, where the power of the run cannot have drawn that
-(rule 11), by the power of its minutes.
+An ended run contains all of it. An open run was written at its start; since then the channel's
+newest row, the last contact and the clock give its time and energy: by the counter, or, if the
+power of the run cannot have drawn that (rule 11), by the power of its minutes.
 """
 
 from bisect import bisect_right
@@ -45,9 +45,9 @@ class PastRun(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownRun:
-    """A run as far as it is known: it has come to `until`, and used so much by then.
+    """A run up to `until`, as far as it is known, with the energy used by then.
 
-    lag_s: for so long at its end the counter has not yet said what it used.
+    lag_s: the time at its end whose energy the counter has not reported yet.
     """
 
     run: Run | PastRun
@@ -74,7 +74,7 @@ class KnownRun:
 
     @property
     def told_until(self) -> datetime:
-        """Up to here it is in the day totals: an open run is up to the last midnight passed."""
+        """Return up to when it is in the day totals: for an open run, the last midnight passed."""
         if not self.is_open:
             return self.until
         if self.run.midnights:
@@ -82,7 +82,7 @@ class KnownRun:
         return self.run.started_at
 
     def within(self, span: Span) -> Spent:
-        """Exact at the midnights that were told, by time between them."""
+        """Return time and energy within the span: exact at known midnights, by time between."""
         if self.run.started_at >= span.start and self.until <= span.end and self.seconds:
             return Spent(self.seconds, self.wh)
         if not self.seconds:  # a single reading
@@ -93,7 +93,7 @@ class KnownRun:
         return Spent(part.seconds, self._wh_at(part.end) - self._wh_at(part.start))
 
     def untold(self, span: Span) -> Spent:
-        """What the day totals do not have of it."""
+        """Return the part of the run that is not in the day totals."""
         told_until = self.told_until
         if not self.is_open or told_until >= span.end:
             return Spent()
@@ -113,7 +113,7 @@ class KnownRun:
 
 
 def known(run: Run, meter: Meter, row: PowerLog | None, now: datetime) -> KnownRun:
-    """row is the channel's newest one; it matters for an open run alone."""
+    """Return the run up to now. row is the channel's newest; only an open run needs it."""
     if run.ended_at is not None:
         return KnownRun(run, run.ended_at, run.energy_wh)
     until = now
@@ -123,13 +123,13 @@ def known(run: Run, meter: Meter, row: PowerLog | None, now: datetime) -> KnownR
 
 
 def _so_far(run: Run, row: PowerLog | None, until: datetime) -> KnownRun:
-    """By the counter where it is known, else by power and time."""
+    """Return an open run's state by the counter if it is known, else by power and time."""
     seconds = (until - run.started_at).total_seconds()
     if run.counter_wh is None:
         return KnownRun(run, until, run.mean_w * seconds / 3600)
     wh, lag_s, peak_w = run.energy_wh, seconds, run.peak_w
     if row is not None and row.timestamp + MINUTE > run.started_at:
-        # Less than the run was told with: the counter was reset, which is told within seconds.
+        # Less than the run was written with: the counter was reset; the run follows in seconds.
         wh += max(0.0, row.energy_total_wh - run.counter_wh)
         lag_s = max(0.0, (until - max(row.timestamp, run.started_at)).total_seconds())
         peak_w = max(peak_w, row.apower_w)
@@ -139,7 +139,7 @@ def _so_far(run: Run, row: PowerLog | None, until: datetime) -> KnownRun:
 
 
 def _by_minutes(run: Run, until: datetime, counted: KnownRun) -> KnownRun:
-    """What the counter says, if a minute of the run has the power for it; else their mean power."""
+    """Return `counted` if the power of the run's minutes allows it, else use their mean power."""
     rows = PowerLog.objects.filter(
         device_id=run.device_id,
         channel=run.channel,

@@ -1,9 +1,9 @@
-"""Which channels the words of a search mean: a device and a channel, as staff call them.
+"""Find the channels that a search means, by the words that staff use for device and channel.
 
-Own names and those in the Shelly, ids and component keys, whole or in part; whoever is called
-exactly so stands alone. What rows and runs call a device counts as well, for history outlives its
-entry among the devices. Where few channels are meant they are named one by one, for each of them
-is found by the unique key of its table at once, however long ago it was active.
+Words match names of staff and of the Shelly, ids and component keys, whole or in part; an exact
+match excludes all others. The ids in rows and runs count as well, because history outlives its
+entry among the devices. A few channels are listed one by one: the unique key of the table finds
+each at once, however long ago it was active.
 """
 
 import re
@@ -36,7 +36,7 @@ class Scope:
 
 
 def scope_of(model: type[Model], device: str, channel: str) -> Scope:
-    """For a table with device_id and channel; an empty word means all."""
+    """Return the scope for a table with device_id and channel; an empty word means all."""
     bears = _bears(channel) if channel else None
     if device:
         return _of_devices(model, device, bears)
@@ -78,7 +78,7 @@ CHANNELS_OF = """WITH RECURSIVE seen (channel) AS (
 
 
 def channels_of(model: type[Model], ids: list[str]) -> list[ChannelKey]:
-    """What these devices have in this table, whether or not the registry knows of it."""
+    """Return the channels of these devices in this table, with or without an entry."""
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -108,7 +108,7 @@ def _of_devices(model: type[Model], text: str, bears: Bears | None) -> Scope:
 
 
 def _devices(model: type[Model], text: str) -> tuple[QuerySet | None, list[str]]:
-    """Those who are called so exactly, or else in part: all of them, and the first ids."""
+    """Return the devices with this exact name, or else those with it in part, and the first ids."""
     if channels_of(model, [text]):
         return None, [text]
     devices = Device.objects.order_by().values_list("device_id", flat=True)

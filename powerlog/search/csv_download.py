@@ -1,9 +1,9 @@
-"""An export as the answer to a browser: streamed, at the pace of whoever reads it.
+"""Stream an export to a browser, at the pace of the reader.
 
-The promise: what is wrong with the search is a 400 with sentences, a database that is away the 503
-that every page is then, before anything is sent. Later, an answer that breaks off is cut off, so
-that nobody takes half a file for a whole one. It costs a piece of memory and not the file, and when
-the reader is gone the query ends.
+The promise: before anything is sent, an invalid search is a 400 with sentences, and a database that
+is away is a 503, as for every page. A later error cuts the answer off, so that half a file is never
+taken for a whole one. Only a piece is in memory, not the file, and the query ends when the reader
+is gone.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ BUSY = f"{AT_ONCE} exports are under way already. Try again when one of them is 
 
 
 class Download:
-    """What StreamingHttpResponse takes; close() is called when the answer is over, or cut off."""
+    """The content of a StreamingHttpResponse; close() is called when it is over, or cut off."""
 
     under_way = 0
 
@@ -67,7 +67,7 @@ class Download:
 
 
 def download(request: HttpRequest, table: Table) -> HttpResponse:
-    """The file of what this query string searches for. Who may have it is for the caller to say."""
+    """Return the file for this query string's search. The caller checks who may have it."""
     search = table.search(request.GET)
     if not search.is_valid():
         return HttpResponse(
@@ -85,7 +85,7 @@ def download(request: HttpRequest, table: Table) -> HttpResponse:
 
 
 async def _first(source: AsyncIterator[bytes]) -> asyncio.Future[bytes]:
-    """Before the answer begins an error is still a page; but a long search is worth waiting for."""
+    """Wait for the first piece: before it an error is still a page. A long search may take time."""
     first = asyncio.ensure_future(_next(source))
     await asyncio.wait([first], timeout=BEGIN_S)
     if first.done():

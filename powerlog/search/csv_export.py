@@ -1,4 +1,4 @@
-"""Rows, runs and day totals as CSV: what is in which column, and how a database tells it.
+"""Export rows, runs and day totals as CSV: the columns, and how each database writes them.
 
 The promise: exactly what a search finds, in the order of time, in one pass and in pieces, however
 much it is. Times are those of TIME_ZONE, in ISO 8601 with their offset; numbers have a point; units
@@ -66,7 +66,7 @@ def stored(title: str, field: str) -> Column:
 
 
 def reported(title: str, field: str) -> Column:
-    """0 is what was never reported: it would spoil every mean."""
+    """Return a column in which 0, which means never reported, is empty: it would spoil means."""
     sql = f"NULLIF(log.{field}, 0)"
     return Column(title, sql, lambda row, meter: number(getattr(row, field) or None))
 
@@ -101,7 +101,7 @@ METER = (
 
 
 def once_ended(title: str, field: str) -> Column:
-    """What an open run has is told in full when it ends."""
+    """Return a column that is empty for an open run, whose value is complete when it ends."""
     return Column(
         title,
         f"CASE WHEN log.ended_at IS NOT NULL THEN log.{field} END",
@@ -115,7 +115,7 @@ def length_s(run: Run) -> float | None:
 
 @dataclass(frozen=True)
 class Table:
-    """What can be exported, under which name, and by which search."""
+    """A table that can be exported, with its name and its search."""
 
     name: str
     search: type[Search]
@@ -130,15 +130,15 @@ class Table:
         return line([column.title for column in self.columns]).encode()
 
     def copy(self, search: Search) -> tuple[str, Sequence[Any]]:
-        """PostgreSQL's statement for it, and its parameters."""
+        """Return PostgreSQL's statement for it, and the parameters."""
         query = search.queryset().order_by().query
-        # Nothing is a file as well, with a header.
+        # An empty result is a file as well, with a header.
         sql, parameters = query.get_compiler(WRITER, elide_empty=False).as_sql()
         columns = ", ".join(column.sql for column in self.columns)
         return QUERY.format(columns=columns, rows=sql, moment=search.moment), parameters
 
     def lines(self, search: Search) -> Iterator[str]:
-        """Python's way, for a database that writes no CSV."""
+        """Yield the lines, for a database that writes no CSV."""
         meter = Meters()
         for row in search.queryset().order_by(search.moment, "pk").iterator(ROWS_AT_ONCE):
             known = meter(row.device_id, row.channel)
@@ -200,7 +200,7 @@ TABLES = {table.name: table for table in (ROWS, RUNS, DAYS)}
 
 
 class Meters:
-    """Names by device and channel; of a household on SQLite they are few."""
+    """Names by device and channel; a household on SQLite has few."""
 
     def __init__(self) -> None:
         self._devices = {each.device_id: each for each in Device.objects.all()}
@@ -222,7 +222,7 @@ def _name(entry: Device | Channel | None) -> str:
 
 
 def number(value: Any) -> Any:
-    """As PostgreSQL writes it: 430 and not 430.0."""
+    """Return a number as PostgreSQL writes it: 430 and not 430.0."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else value
 
 

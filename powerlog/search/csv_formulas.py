@@ -17,11 +17,11 @@ FORMULA = f"(^|[,;])([{SKIPPED}]*[{FIRST}])"
 
 
 def safe(text: str) -> str:
-    """The text, and no part of it a formula in any spreadsheet."""
+    """Return the text so that no part of it is a formula in any spreadsheet."""
     return re.sub(FORMULA, r"\1'\2", re.sub(CONTROL, " ", text.replace("\0", " ")))
 
 
 def safe_sql(text: str) -> str:
-    """safe() as an SQL expression of PostgreSQL, in which no text has a NUL."""
+    """Return safe() as an SQL expression for PostgreSQL, where no text has a NUL."""
     clean = f"regexp_replace({text}, '{CONTROL}', ' ', 'g')"
     return f"regexp_replace({clean}, '{FORMULA}', '\\1''\\2', 'g')"

@@ -1,10 +1,10 @@
-"""What staff look for in rows, runs and day totals: the forms above the lists, and of the export.
+"""The search forms for rows, runs and day totals, above the lists and for the export.
 
 Every field may stay empty. Dates and times are those of TIME_ZONE and include their ends, as
 people mean them. A time that comes twice in autumn means the first of the two as a start and the
 last as an end; a time that does not exist in spring means the moment to which the clock jumps.
-queryset() is everything that a valid form matches, newest first, and nothing where it is not valid:
-a slip of the pen must not look like an answer.
+queryset() is everything that a valid form matches, newest first, and nothing if it is not valid: a
+typing error must not look like an answer.
 """
 
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def _minutes(label: str | Promise) -> forms.FloatField:
 
 
 class Search(forms.Form):
-    """What the three have in common. moment: the field of the model that lists go by."""
+    """The common part of the three forms. moment: the model's field by which lists are ordered."""
 
     model: type[Model]
     moment: str
@@ -118,25 +118,25 @@ class Search(forms.Form):
 
     @property
     def is_empty(self) -> bool:
-        """Nothing is looked for in particular: everything matches."""
+        """Return whether the search has no condition: everything matches."""
         return self.is_valid() and not any(
             value not in (None, "") for value in self.cleaned_data.values()
         )
 
     @property
     def span(self) -> tuple[Moment | None, Moment | None]:
-        """From the first moment on, and before the second."""
+        """Return the span: from the first moment on, and before the second."""
         since, until = (self.cleaned_data.get(name) for name in ("since", "until"))
         return since and _start(*since), until and _end(*until)
 
     @cached_property
     def scope(self) -> Scope:
-        """The channels that are meant."""
+        """Return the channels that the search means."""
         return scope_of(self.model, self.cleaned_data["device"], self.cleaned_data["channel"])
 
     @cached_property
     def rest(self) -> Q:
-        """What no index finds; empty if there is nothing of the kind."""
+        """Return the conditions that no index finds; empty if there are none."""
         condition = Q()
         for part in self._rest():
             condition &= part
@@ -144,7 +144,7 @@ class Search(forms.Form):
 
     @property
     def selective(self) -> bool:
-        """An index finds what `rest` asks for after all, and it is never much."""
+        """Return whether an index finds what `rest` asks for after all, and it is never much."""
         return False
 
     def _rest(self) -> Iterator[Q]:
@@ -156,7 +156,7 @@ class Search(forms.Form):
 
     @property
     def in_span(self) -> QuerySet:
-        """What lies between from and to, whatever else is asked for; in no order."""
+        """Return all between from and to, without the other conditions; in no order."""
         rows = self.model._default_manager.order_by()
         start, end = self.span
         if start is not None:
@@ -171,7 +171,7 @@ class Search(forms.Form):
 
     @classmethod
     def picks(cls) -> dict[str, dict[str, str]]:
-        """The stretches of time that are asked for most: what to fill in for each."""
+        """Return the most common spans, and the fields to fill in for each."""
         today = timezone.localdate()
         stretches = {
             _("Today"): (today, today),
@@ -183,7 +183,7 @@ class Search(forms.Form):
 
     @classmethod
     def between(cls, since: Moment, until: Moment) -> dict[str, str]:
-        """The query that means from `since` to `until`: dates, or local datetimes."""
+        """Return the query for the span from `since` to `until`: dates, or local datetimes."""
         filled = {}
         for name, moment in (("since", since), ("until", until)):
             filled[f"{name}_0"] = f"{moment:%Y-%m-%d}"
@@ -196,14 +196,14 @@ def _start(day: date, at: time | None) -> datetime:
 
 
 def _last(day: date, at: time | None) -> datetime:
-    """The last moment of the day, or of the minute."""
+    """Return the last moment of the day, or of the minute."""
     at = at.replace(second=59, microsecond=999_999) if at else time.max
     return local_moment(day, at, last=True)
 
 
 def _end(day: date, at: time | None) -> datetime:
-    """Just after the last moment. A clock's jump, a whole second, is an end itself: there is no
-    minute of the name that was asked for."""
+    """Return the moment just after the last one. A clock's jump, a whole second, is an end itself:
+    the minute asked for does not exist."""
     last = _last(day, at)
     return last + timedelta(microseconds=-last.microsecond % 1_000_000)
 

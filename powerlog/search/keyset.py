@@ -1,10 +1,9 @@
-"""A page of a search at any size of table: no count, and no more work than a page is worth.
+"""Find a page of a search at any size of table, without a count and with bounded work.
 
-Pages go by a cursor, the time and id of a row, from which they continue. Where few channels are
-meant, each gives its newest rows through the unique key; otherwise the index on time gives them.
-What no index finds (a power, a source, a duration) is looked for in a stretch of time that holds
-no more than a budget of rows. If that does not fill the page, `stopped` says how far it got, and a
-cursor goes on from there.
+Pages continue from a cursor, the time and id of a row. For few channels, each gives its newest rows
+through the unique key; otherwise the index on time gives them. What no index finds (a power, a
+source, a duration) is searched in a span that holds no more than a budget of rows. If that does not
+fill the page, `stopped` is how far it got, and a cursor goes on from there.
 """
 
 import heapq
@@ -35,7 +34,7 @@ LAST_ID = 10**18
 
 @dataclass(frozen=True)
 class Cursor:
-    """Between two rows: beside the one of this time and id."""
+    """A place between two rows, beside the row with this time and id."""
 
     moment: Moment
     pk: int
@@ -48,7 +47,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str, model: type[Model], moment: str) -> Self | None:
-        """None for what is none: then the newest page it is."""
+        """Read a cursor; return None if the text is not one, for the newest page."""
         when, _, pk = text.partition("_")
         if not re.fullmatch("[0-9]{1,19}", pk, re.ASCII):
             return None
@@ -80,7 +79,7 @@ class Page:
 
 
 def find(search: Search, before: Cursor | None = None, after: Cursor | None = None) -> Page:
-    """The page of a valid search before or after a cursor; the newest one without."""
+    """Return the page of a valid search before or after a cursor; without one, the newest."""
     walk = Walk(search, after or before, back=after is None)
     found, edge = walk.found()
     full = len(found) > PAGE
@@ -99,7 +98,7 @@ def find(search: Search, before: Cursor | None = None, after: Cursor | None = No
 
 
 def about(search: Search) -> int | None:
-    """Roughly how many rows match, where that is known without a look at them."""
+    """Return roughly how many rows match, if that is known without reading them."""
     if connection.vendor != "postgresql":
         return _span_of_ids(search) if search.is_empty else None
     if search.scope.named:
@@ -128,7 +127,7 @@ class Walk:
     back: bool
 
     def found(self) -> tuple[list[Any], Moment | None]:
-        """A row more than a page, if there are as many; and where the budget ended, if it did."""
+        """Return up to one row more than a page, and where the budget ended, if it did."""
         search, pairs = self.search, self.search.scope.pairs
         if search.selective:
             return self._selected(), None
@@ -144,7 +143,7 @@ class Walk:
         return Cursor(getattr(row, self.search.moment), row.pk)
 
     def beyond(self, edge: Moment | None) -> Cursor | None:
-        """What lies further than the edge, all rows of which have been seen."""
+        """Return a cursor beyond the edge, all rows of which have been seen."""
         return Cursor(edge, 0 if self.back else LAST_ID) if edge else None
 
     @property
@@ -181,7 +180,7 @@ class Walk:
         return rows.order_by(*(f"{sign}{name}" for name in (self.search.moment, *further)))
 
     def _selected(self) -> list[Any]:
-        """By an order that no index has: PostgreSQL must not walk through all for a few."""
+        """Return rows by an order that no index has: PostgreSQL must not walk all for a few."""
         as_it_is = ExpressionWrapper(
             F(self.search.moment) + timedelta(0), output_field=DateTimeField()
         )
@@ -208,7 +207,7 @@ class Walk:
     def _of_newest(
         self, rows: QuerySet, pairs: list[ChannelKey]
     ) -> tuple[QuerySet, list[ChannelKey]]:
-        """Only what can be on the page: the newest few of each channel together would fill it."""
+        """Return only what can be on the page: the newest few of all channels would fill it."""
         moments = self._ordered(rows).values_list(self.search.moment)
         heads: dict[ChannelKey, list[Any]] = {}
         for pair, (moment,) in _of_each(moments, pairs, slice(PAGE // len(pairs) + 1)):
@@ -230,7 +229,7 @@ class Walk:
 def _of_each(
     rows: QuerySet, pairs: list[ChannelKey], part: slice
 ) -> Iterator[tuple[ChannelKey, tuple[Any, ...]]]:
-    """The same slice of each channel's rows; in one query where the database can."""
+    """Return the same slice of each channel's rows; in one query if the database can."""
     if not pairs or connection.vendor != "postgresql":
         for device_id, channel in pairs:
             for values in rows.filter(device_id=device_id, channel=channel)[part]:

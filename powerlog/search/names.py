@@ -1,4 +1,4 @@
-"""What devices and channels are called, for many rows at once."""
+"""Look up the names of devices and channels for many rows at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_SUGGESTED = 200
 
 @dataclass(frozen=True)
 class Called:
-    """device_pk: None where the history is all that is left of a device."""
+    """The names of a channel. device_pk: None if only the history of the device is left."""
 
     device: str
     channel: str
@@ -21,7 +21,7 @@ class Called:
 
 
 def names_of(rows: Iterable[Any]) -> dict[tuple[str, str], Called]:
-    """By device_id and channel, of all that these rows are about."""
+    """Return the names for these rows, by device_id and channel."""
     pairs = {(row.device_id, row.channel) for row in rows}
     ids = {device_id for device_id, _ in pairs}
     devices = {each.device_id: each for each in Device.objects.filter(device_id__in=ids)}
@@ -36,12 +36,12 @@ def names_of(rows: Iterable[Any]) -> dict[tuple[str, str], Called]:
 
 
 def suggestions() -> dict[str, list[str]]:
-    """Names to offer in a search: a few hundred at most, however many there are."""
+    """Return names to offer in a search: a few hundred at most."""
     devices = Device.objects.order_by("pk").values_list("name", "reported_name", "device_id")
     channels = Channel.objects.order_by("pk").values_list("name", "reported_name", "channel")
     return {"devices": _best(devices), "channels": _best(channels)}
 
 
 def _best(names: QuerySet) -> list[str]:
-    """Of the own name, the reported one and the id, the first that there is."""
+    """Return the first that exists of staff's name, the reported name and the id."""
     return sorted({next(filter(None, each)) for each in names[:MOST_SUGGESTED]})

@@ -1,7 +1,7 @@
-"""What PostgreSQL copies out, in pieces of many rows: for a page beside the devices, or a command.
+"""Read PostgreSQL's COPY in pieces of many rows, for a page or a command.
 
-The promise: a piece is in memory and no more, the loop that serves devices is held up by less than
-a millisecond for each, and where nobody listens any more the query stops as well.
+The promise: only one piece is in memory, each piece holds up the loop that serves devices by less
+than a millisecond, and the query stops when its reader is gone.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ class Piece(NamedTuple):
 
 
 async def copied(statement: str, parameters: Sequence[Any], zone: str) -> AsyncIterator[bytes]:
-    """Through a connection of its own, which an export keeps for as long as its reader takes.
+    """Yield the pieces through a separate connection, kept for as long as the reader takes.
 
-    Raises Django's database errors.
+    Raise Django's database errors.
     """
     database = connections[WRITER]
     options = database.get_connection_params()
@@ -53,7 +53,7 @@ async def copied(statement: str, parameters: Sequence[Any], zone: str) -> AsyncI
 
 
 def copied_here(statement: str, parameters: Sequence[Any], zone: str) -> Iterator[Piece]:
-    """The same for a command, through Django's connection. Raises Django's database errors."""
+    """Yield the same for a command, through Django's connection. Raise its database errors."""
     with transaction.atomic(using=WRITER), connections[WRITER].cursor() as cursor:
         cursor.execute(BEFORE)
         cursor.execute(ZONE, [zone])
@@ -67,7 +67,7 @@ def copied_here(statement: str, parameters: Sequence[Any], zone: str) -> Iterato
 
 
 def _piece(pgconn: PGconn) -> PQGen[Piece]:
-    """The next rows of a COPY TO STDOUT in progress, for psycopg's wait().
+    """Read the next rows of a COPY TO STDOUT in progress, for psycopg's wait().
 
     Its own Copy.read() gives one row at a time, at twice the CPU: 2.0 µs for each, where this
     takes 1.1.

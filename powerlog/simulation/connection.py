@@ -1,4 +1,4 @@
-"""A stretch of time in which a device is connected.
+"""A span in which a device is connected.
 
 Pure.
 """
@@ -10,7 +10,7 @@ from powerlog.simulation.curves import MINUTE_S
 
 
 class Connection(NamedTuple):
-    """A stretch in which a device is connected. Before synced its only time is its uptime."""
+    """A span in which a device is connected. Before synced its only time is its uptime."""
 
     start: float
     end: float

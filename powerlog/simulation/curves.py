@@ -71,7 +71,7 @@ class Curve:
         return (net[1] - net[0]) * 3600 / (until - since)
 
     def above(self, threshold_w: float) -> list[tuple[float, float]]:
-        """Return the stretches in which the power is above the threshold."""
+        """Return the spans in which the power is above the threshold."""
         stretches: list[tuple[float, float]] = []
         for step, after in pairwise([*self.steps, Step(math.inf)]):
             if step.watts <= threshold_w:

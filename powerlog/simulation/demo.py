@@ -33,7 +33,7 @@ LONG_RUN_S = 540.0
 
 
 class Silence(NamedTuple):
-    """A stretch of time, in Unix seconds, without a message of a device."""
+    """A span, in Unix seconds, without a message of a device."""
 
     since: float
     until: float

@@ -1,10 +1,9 @@
-"""How every channel stood last, on the disk: the past (rule 8) for when the database does not tell.
+"""The snapshot of every channel, on the disk: for a restore (rule 8) without the database.
 
-A collector that starts before its database, after a power cut say, meets its devices without it.
-What it does not know then of their last minutes and open runs is lost for ever, so it is kept here
-as well: the last row and the last told run of each channel, seconds after they are accepted. No
-more than a help: where the disk does not take it, all else goes on; beyond MAX_RECORDS those go
-that were told of the longest ago.
+A collector may start before its database, for example after a power cut, while its devices connect.
+Their last minutes and open runs would be lost for ever, so they are kept here as well: the last row
+and the last reported run of each channel, seconds after they are accepted. If the disk fails, the
+collector goes on without this file. Beyond MAX_RECORDS the records written longest ago are deleted.
 """
 
 import logging
@@ -42,9 +41,9 @@ _row, _run = msgspec.json.Decoder(Sample).decode, msgspec.json.Decoder(RunState)
 
 
 class LastKnown:
-    """A file of this process, and those of others in the folder with the same database.
+    """The file of this process, and those of other processes with the same database and folder.
 
-    path gives the file's place; None: it has none yet. For several threads.
+    path returns the path of the file; None: there is none yet. Safe for several threads.
     """
 
     def __init__(self, path: Callable[[], Path | None], database: int = sqlite_files.NONE) -> None:
@@ -59,11 +58,11 @@ class LastKnown:
         self._turn = threading.Lock()  # held for as long as the disk takes
 
     def hear(self, due: Sequence[Due]) -> None:
-        """These are accepted. Waits for nothing."""
+        """Note what was accepted, to be written by note(). Waits for nothing."""
         self._heard.append(due)
 
     def note(self) -> bool:
-        """Of each channel the last row, and the last run. Whether the disk has taken it."""
+        """Write the last row and the last run of each channel. Return whether the disk took it."""
         with self._turn:
             self._sort()
             if not self._unsaved or (path := self._path()) is None:
@@ -77,7 +76,7 @@ class LastKnown:
             return True
 
     def past(self, device_id: str, channel: str) -> Snapshot | None:
-        """The channel's last row, by whichever process, and its run if it was open then."""
+        """Return the channel's last row, from any process, and its run if it was open then."""
         with self._turn:
             self._sort()
             known = [self._unsaved.get((device_id, channel, kind)) for kind in ("row", "run")]
@@ -87,7 +86,7 @@ class LastKnown:
         runs = [each for each in due if isinstance(each, RunState)]
         if not rows:
             return None
-        # Of a run that several processes told, what was told last.
+        # If several processes reported a run, the last report counts.
         last_run = max(reversed(runs), key=lambda run: run.started_at, default=None)
         row = max(rows, key=lambda row: row.ts)
         if last_run and last_run.ended_at is not None:
@@ -128,7 +127,7 @@ class LastKnown:
             return None
 
     def _found(self, device_id: str, channel: str) -> Iterator[tuple[float, str, str]]:
-        """When it was told, kind and body of what the files hold of this channel."""
+        """Yield the time of writing, kind and body of each record of this channel in the files."""
         query = (
             "SELECT told_at, kind, body FROM last "
             "WHERE device_id = ? AND channel = ? AND told_at > ?"
@@ -138,7 +137,7 @@ class LastKnown:
             return
         try:
             paths = list(own.parent.glob("last-*.sqlite3"))
-        except OSError as exc:  # too many open files, say
+        except OSError as exc:  # for example too many open files
             return self._complain(exc)
         for path in paths:
             try:
@@ -148,7 +147,7 @@ class LastKnown:
                 self._complain(exc)
 
     def _reader(self, path: Path) -> sqlite3.Connection | None:
-        """None: it is of another database."""
+        """Return a read-only connection; None: the file belongs to another database."""
         if path not in self._readers:
             ours, uri = sqlite_files.belongs(path, self._database), f"{path.absolute().as_uri()}"
             self._readers[path] = (
@@ -160,12 +159,12 @@ class LastKnown:
 
     def _opened(self, path: Path) -> sqlite3.Connection:
         if self._connection and sqlite_files.inode(path) != self._inode:
-            # Somebody has deleted it: what it held is still there, for this process.
+            # The file was deleted. This process still has its contents through the connection.
             sqlite_files.copy(self._connection, path, self._database)
             self.close()
         if self._connection is None:
             connection = sqlite_files.connect(path, self._database)
-            # Nothing is forced to the disk: it is the end of the process that has to be survived.
+            # No fsync: the file has to survive the end of the process, not that of the machine.
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(SCHEMA)
             connection.execute("DELETE FROM last WHERE told_at < ?", (time.time() - KEPT_S,))
@@ -174,8 +173,8 @@ class LastKnown:
         return self._connection
 
     def _complain(self, exc: Exception) -> None:
-        """Once: a full disk has its error by the spool, and this may heal. What is open stays so:
-        a file that is opened on a full disk cannot even be read."""
+        """Log it once: the spool reports a full disk, and this may heal. Open files stay open: a
+        file that is opened on a full disk cannot even be read."""
         if not self._complained:
             self._complained = True
             logger.warning("%s cannot be used: %s", self._path(), exc)

@@ -1,19 +1,19 @@
-"""A batch on its way into the database: what is taken, what is refused, and whose fault it is.
+"""Deliver a batch to the database, and decide whether a row or the database causes an error.
 
 The promise: a row that the database refuses costs itself and no neighbour, and nothing is thrown
 away because of a fault of the database or its tables.
 
-THE RULE. What speaks of the database or of this machine is never a row's fault: the database is
-away, locked, full, read-only or too slow (OperationalError, InterfaceError, InternalError), or no
-memory or file is left (MemoryError, OSError). All rows wait, and are tried again.
+THE RULE. An error of the database or of this machine is never a row's fault: the database is away,
+locked, full, read-only or too slow (OperationalError, InterfaceError, InternalError), or no memory
+or file is left (MemoryError, OSError). All rows wait, and are tried again.
 
 Anything else may be a row's fault (DataError, IntegrityError, ProgrammingError, ValueError …).
 Halving finds the row. Before it is thrown away, the tables must prove that they take one: the last
 row and run that they took are written once more, at the time of the refused one, or now where that
-was more than a day ago, and rolled back. Where the tables refuse these as well, it is a fault of
-the tables (a month without its partition, a NOT NULL column too many, a column that is missing),
-and the same as a database that is away: the next batch begins with the same proof. So no device can
-make the database count as away, whatever it sends: what decides is a row that it has taken before.
+was more than a day ago, and rolled back. If the tables refuse these as well, it is a fault of the
+tables (a month without its partition, a NOT NULL column too many, a column that is missing). It is
+handled like a database that is away, and the next batch begins with the same proof. So no device
+can make the database count as away, whatever it sends: a row that was taken before decides.
 """
 
 import time
@@ -28,9 +28,9 @@ from powerlog.core.sampler import Due, Sample
 
 OF_THE_DATABASE = (OperationalError, InterfaceError, InternalError, MemoryError, OSError)
 DAY_S = 24 * 3600
-SPAN_S = 900  # no partition begins within one, in whatever time zone
-PROOF = "proof"  # its channel: no device has such a one
-# Before the first that the database has taken.
+SPAN_S = 900  # no partition begins within such a span, in any time zone
+PROOF = "proof"  # the channel of the proof: no device has one of this name
+# The proof until the database has taken a first row and run.
 ROW = Sample(0, "shellypro4pm-000000000000", PROOF, 100.0, 230.0, 0.5, 1000.0, "measured")
 RUN = RunState(ROW.device_id, PROOF, 0.0, 100.0, 1000.0)
 
@@ -39,7 +39,8 @@ Proof = Callable[[Sequence[Due]], object]
 
 
 class Away(Exception):
-    """The database cannot take rows now, these are left. part is how many were tried last."""
+    """The database cannot take rows now. left are those not written; part is how many were tried
+    last."""
 
     def __init__(self, why: Exception, parts: Sequence[list[Due]]) -> None:
         super().__init__(str(why))
@@ -49,12 +50,12 @@ class Away(Exception):
 
     @property
     def timed_out(self) -> bool:
-        """Whether fewer rows at once may go in."""
+        """Return whether the database may take fewer rows at once."""
         return self.part > 1 and isinstance(self.why.__cause__, QueryCanceled)
 
 
 class Delivery:
-    """Writes batches by `store`; `prove` writes and rolls back, and raises what the tables say."""
+    """Writes batches by `store`; `prove` writes, rolls back, and raises the tables' errors."""
 
     def __init__(self, store: Store, prove: Proof) -> None:
         self._store, self._prove = store, prove
@@ -87,8 +88,8 @@ class Delivery:
                 yield parts.pop(), new
 
     def _blame(self, at: float, parts: Sequence[list[Due]], proven: set[int]) -> None:
-        """Raise Away unless the tables take a row of this moment. proven are spans of which they
-        do."""
+        """Raise Away unless the tables take a row of this moment. proven are the spans for which
+        they do."""
         now = time.time()
         at = at if abs(now - at) < DAY_S else now
         if (span := int(at // SPAN_S)) in proven:
@@ -102,7 +103,7 @@ class Delivery:
         proven.add(span)
 
     def _good(self, at: float) -> Sequence[Due]:
-        """What the tables should take: as what they took last, but of this moment."""
+        """Return a row and a run that the tables should take: the last ones, with this time."""
         row = msgspec.structs.replace(self._row, ts=int(at // 60) * 60, channel=PROOF)
         run = RunState(self._run.device_id, PROOF, at, self._run.peak_w, self._run.counter_wh)
         run.ended_at, run.end = at + 1.0, "stopped"

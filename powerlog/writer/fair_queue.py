@@ -1,10 +1,10 @@
-"""What waits in memory, shared out fairly between the origins that it came from.
+"""The queue in memory, fair between the origins of its rows.
 
-The promise: what came of one device comes out in the order in which it came, whatever its origins.
-An origin is a network place (an address, of IPv6 a /64): names of devices are invented freely,
-addresses are not. Each origin, and within it each device, has its turn, so that what one of them
-floods in delays nobody else's; and where something has to be given up, who holds most loses its
-oldest first. While little waits it is a plain queue: sorted is what exceeds a batch.
+The promise: the rows of one device come out in the order in which they came, from any origin. An
+origin is a network place (an address, for IPv6 a /64): device ids can be invented freely, addresses
+cannot. Origins, and devices within them, take turns, so a flood from one delays no other. If rows
+have to be given up, the one that holds most loses its oldest first. While no more than a batch
+waits, it is a plain queue; only beyond that is it sorted.
 """
 
 from collections import OrderedDict, deque
@@ -14,13 +14,13 @@ from itertools import islice
 from powerlog.core.sampler import Due
 
 Lot = tuple[str, Sequence[Due]]  # an origin, and what came from there
-AT_ONCE = 1000  # devices of an origin that are compared: more than that nobody has but who invents
+AT_ONCE = 1000  # devices of an origin that are compared: no one has more without inventing them
 
 
 def give_up(held: Mapping[str, int], count: int) -> dict[str, int]:
-    """Return how many each has to give up, so many in all: who holds most is cut down first.
+    """Return how many each has to give up, `count` in all: those that hold most give up first.
 
-    All where that is not enough.
+    All give up everything if that is not enough.
     """
     order = sorted(held.items(), key=lambda each: -each[1])
     total = 0
@@ -35,14 +35,14 @@ def give_up(held: Mapping[str, int], count: int) -> dict[str, int]:
 
 
 class Origin:
-    """What waits from one origin: of each device in its order, in the order of their turns."""
+    """The waiting rows of one origin: by device, in the order of the devices' turns."""
 
     def __init__(self) -> None:
         self.devices: OrderedDict[str, list[Due]] = OrderedDict()
         self.number = 0
 
     def take(self, limit: int) -> list[list[Due]]:
-        """Up to so many, of each device its share, the oldest first."""
+        """Return up to `limit` rows: a share of each device, the oldest first."""
         taken: list[list[Due]] = []
         while limit and self.devices:
             share = max(1, limit // len(self.devices))
@@ -57,7 +57,7 @@ class Origin:
         return taken
 
     def drop(self, count: int) -> list[str]:
-        """Give up the oldest of the devices that hold most. Those of which nothing is left."""
+        """Give up the oldest of the devices that hold most. Return the devices left with none."""
         left = min(count, self.number)
         self.number -= left
         emptied: list[str] = []
@@ -73,12 +73,12 @@ class Origin:
 
 
 class FairQueue:
-    """Not for several threads at once."""
+    """The queue. Not safe for several threads at once."""
 
     def __init__(self) -> None:
         self._came: deque[Lot] = deque()  # not sorted yet
         self._origins: OrderedDict[str, Origin] = OrderedDict()
-        self._homes: dict[str, str] = {}  # of each device that is sorted its origin
+        self._homes: dict[str, str] = {}  # the origin of each device that is sorted
         self._number = 0
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class FairQueue:
         self._number += len(due)
 
     def take(self, limit: int) -> list[Lot]:
-        """Up to so many, of each origin its share."""
+        """Return up to `limit` rows: a share of each origin."""
         if not self._origins and self._number <= limit:
             return self.take_all()
         self._sort()
@@ -106,7 +106,7 @@ class FairQueue:
         return taken
 
     def take_all(self) -> list[Lot]:
-        """All of it, in order for each device."""
+        """Return all rows, in order for each device."""
         lots = [
             (name, due) for name, each in self._origins.items() for due in each.devices.values()
         ]
@@ -118,7 +118,7 @@ class FairQueue:
         return lots
 
     def put_back(self, lots: Sequence[Lot]) -> None:
-        """These were taken, and come before all that is here of their devices."""
+        """Put taken rows back, before all others of their devices."""
         self._number += sum(len(due) for _, due in lots)
         if not self._origins:
             self._came.extendleft(reversed(lots))
@@ -133,7 +133,7 @@ class FairQueue:
             origin.number += len(front)
 
     def drop(self, count: int) -> dict[str, int]:
-        """Give up the oldest of the origins that hold most. Return how many of each."""
+        """Give up the oldest of the origins that hold most. Return how many each lost."""
         self._sort()
         cuts = give_up({name: origin.number for name, origin in self._origins.items()}, count)
         for name, number in cuts.items():
@@ -154,14 +154,14 @@ class FairQueue:
                 origin.number += 1
 
     def _home(self, device_id: str, name: str) -> Origin:
-        """The origin that this device counts for: where its first waiting row came from."""
+        """Return the origin that this device counts for: that of its first waiting row."""
         home = self._homes.setdefault(device_id, name)
         if (origin := self._origins.get(home)) is None:
             origin = self._origins[home] = Origin()
         return origin
 
     def _return(self, name: str, origin: Origin, parts: Sequence[Sequence[Due]]) -> None:
-        """Its next turn comes after all others."""
+        """Put these rows back to an origin; its next turn comes after all others."""
         if origin.number:
             self._origins[name] = origin
         for device_id in {part[0].device_id for part in parts}:

@@ -1,4 +1,4 @@
-"""How long something took, in buckets: whole numbers, as /metrics tells them."""
+"""Count durations in buckets, as /metrics reports them."""
 
 from bisect import bisect_left
 
@@ -6,7 +6,7 @@ WITHIN_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Histogram:
-    """counts has one number more than WITHIN_S has: of what took longer than all of them."""
+    """counts has one number more than WITHIN_S: the last counts what took longer than all."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(WITHIN_S) + 1)

@@ -1,9 +1,9 @@
-"""What was accepted and is not yet in the database: in memory, in hand, and in the spool behind.
+"""Accepted rows and runs that are not yet in the database: in memory, in hand, and in the spool.
 
-The promise: what came of one device comes out in the order in which it came in, and what has come
-out comes out again if it was not written. Origins have their turns, see fair_queue.py. add() waits
-for no disk. What has been saved survives the process. Beyond max_waiting in memory, and max_rows in
-the spool, the oldest are given up of those who have most waiting, counted and logged.
+The promise: those of one device come out in the order in which they came, and come out again if
+they were not written. Origins take turns, see fair_queue.py. add() waits for no disk. What has been
+saved survives the process. Beyond max_waiting in memory, and max_rows in the spool, the origins
+with most waiting lose their oldest; what is lost is counted and logged.
 """
 
 import logging
@@ -20,15 +20,15 @@ from powerlog.writer.spool import Head, Spool, SpoolError
 logger = logging.getLogger(__name__)
 
 MARK_S = 0.1
-AT_LEAST = 100  # where something has to be given up, one in so many: each time takes a while
-MAX_LOSERS = 10_000  # origins that have lost something; of more it is known that there are so many
+AT_LEAST = 100  # give up at least 1/100 of the bound at once: each time takes a while
+MAX_LOSERS = 10_000  # origins that have lost something; beyond this they are not counted
 
 
 class Backlog:
-    """For several threads at once, of which one takes, and one saves.
+    """The queue. Safe for several threads: one takes, one saves.
 
-    accepted counts all that ever came, done all that is in the database or in the spool, or given
-    up: the rest waits in memory alone. Both rows and runs count.
+    accepted counts all that ever came; done counts all that is in the database or the spool, or
+    given up. The rest waits in memory alone. Both rows and runs count.
     """
 
     def __init__(self, spool: Spool | None, max_waiting: int) -> None:
@@ -37,7 +37,7 @@ class Backlog:
         self._hand: list[Lot] = []  # taken, and not yet finished
         self._losers: set[str] = set()
         self._head: Head | None = None  # the place in the spool of what is in hand, if it has one
-        # (accepted, since): what came after the first `accepted` came at `since` or later.
+        # (accepted, since): all after the first `accepted` arrived at `since` or later.
         self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
         self.accepted = self.done = self._given_up = 0
         self._last = LastKnown(lambda: spool.last_path, spool.database) if spool else None
@@ -47,7 +47,7 @@ class Backlog:
 
     @property
     def waiting(self) -> int:
-        """In memory alone."""
+        """Return how many wait in memory alone."""
         return self.accepted - self.done
 
     @property
@@ -56,7 +56,7 @@ class Backlog:
 
     @property
     def in_hand(self) -> int:
-        """Taken; between two batches, what a round that failed has left there."""
+        """Return how many are taken; between two batches, those that a failed round has left."""
         return _number(self._hand)
 
     @property
@@ -69,19 +69,19 @@ class Backlog:
 
     @property
     def losers(self) -> int:
-        """How many origins have had to give something up."""
+        """Return how many origins have had to give something up."""
         return len(self._losers)
 
     @property
     def age_s(self) -> float:
-        """For how long the oldest has been in memory alone; too long rather than too short."""
+        """Return how long the oldest has been in memory alone; rather too long than too short."""
         with self._changed:
             while len(self._marks) > 1 and self._marks[1][0] <= self.done:
                 self._marks.popleft()
             return time.monotonic() - self._marks[0][1] if self.waiting else 0.0
 
     def open(self) -> None:
-        """Find what was left in the spool. A disk that refuses is logged; it is tried again."""
+        """Find what was left in the spool. A disk that fails is logged, and tried again."""
         if self.spool is None:
             return
         try:
@@ -105,12 +105,12 @@ class Backlog:
                 dropped = self._queue.drop(max(beyond, self._max_waiting // AT_LEAST))
                 self.done += sum(dropped.values())
                 self._give_up(dropped, "memory")
-            if first:  # who lingers for more is not to be woken by each
+            if first:  # a thread that lingers for more must not wake for each
                 self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[], object], limit_s: float | None = None) -> bool:
-        """Wait until it is true, and return whether it is. It is looked at whenever something
-        comes, goes, or awake() is called; it must not wait itself."""
+        """Wait until the condition is true, and return whether it is. It is checked whenever
+        something comes, goes, or awake() is called; it must not wait itself."""
         with self._changed:
             return bool(self._changed.wait_for(condition, limit_s))
 
@@ -119,8 +119,8 @@ class Backlog:
             self._changed.notify_all()
 
     def take(self, limit: int) -> Sequence[Due]:
-        """What comes next, to be finished or put back. What is neither when the next are taken was
-        in hand when something unforeseen happened: it comes out again."""
+        """Return what comes next, to be finished or put back. After an unexpected error it may be
+        neither: then the next call returns it again."""
         with self._disk:
             with self._changed:
                 self._return(self._hand)
@@ -133,7 +133,7 @@ class Backlog:
                 return [each for _, due in self._hand for each in due]
 
     def finish(self) -> None:
-        """What is in hand is in the database."""
+        """Forget what is in hand: it is in the database."""
         with self._disk:
             if self._head and self.spool:
                 self.spool.remove(self._head)
@@ -142,14 +142,14 @@ class Backlog:
                 self._empty_hand()
 
     def put_back(self, left: Sequence[Due]) -> None:
-        """Of what is in hand these are not in the database."""
+        """Put back those in hand that are not in the database."""
         of_these = set(map(id, left))
         with self._disk, self._changed:
             lots = [(origin, [d for d in due if id(d) in of_these]) for origin, due in self._hand]
             self._return([lot for lot in lots if lot[1]])
 
     def save(self) -> None:
-        """All that is in memory alone goes to the disk, what is in hand first."""
+        """Write all that is in memory alone to the disk, what is in hand first."""
         if self.spool is None:
             return
         with self._disk:
@@ -170,8 +170,8 @@ class Backlog:
         self.awake()
 
     def look_after(self) -> None:
-        """Make the folder again where somebody has deleted it; keep on the disk how the channels
-        stand, for last()."""
+        """Make the folder again if it was deleted, and write the snapshots of the channels, for
+        last()."""
         if self.spool:
             try:
                 with self._disk:
@@ -182,19 +182,19 @@ class Backlog:
             self._last.note()
 
     def last(self, device_id: str, channel: str) -> Snapshot | None:
-        """How the channel stood last, as far as this machine knows it without the database."""
+        """Return the channel's snapshot, as far as this machine has it without the database."""
         known = self._last.past(device_id, channel) if self._last else None
         return known or self.past(device_id, channel, None)
 
     def past(self, device_id: str, channel: str, before: Snapshot | None) -> Snapshot | None:
-        """What the spool knows of this channel, on top of what was known before."""
+        """Return the snapshot `before`, brought up to date by the spool's records."""
         if not self.spool or not self.spooled:
             return before
         with self._disk:
             return self.spool.past(device_id, channel, before)
 
     def close(self) -> None:
-        """The end: what is in memory alone is lost."""
+        """Close the spool. What is in memory alone is lost."""
         self._given_up += self.waiting
         if self._last:
             self._last.note()
@@ -228,7 +228,7 @@ class Backlog:
             self.done += _number(lots)
 
     def _crowded(self) -> bool:
-        """Whether more than half of a bound is used."""
+        """Return whether more than half of a bound is used."""
         spool = self.spool.max_rows if self.spool else 0
         return 2 * len(self._queue) > self._max_waiting or 2 * self.spooled > spool > 0
 

@@ -1,8 +1,8 @@
-"""Rule 8 of the sampler, the questions: what is known of the channels of a device that is back.
+"""Requests to restore the channels of a device that has connected again (rule 8 of the sampler).
 
-A question is asked of the database when all that had been accepted when it came is in there or in
-the spool; what the spool knows is newer and goes on top. While the database does not answer, it is
-what this machine knows.
+A request goes to the database once all that was accepted before it is in the database or the spool.
+The spool's records are newer and are applied on top. While the database does not answer, the answer
+is what this machine has on its disk.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from powerlog.writer.queue import Backlog
 
 
 class Recall(NamedTuple):
-    """A question. accepted is what it waits for. If the process ends without an answer, what
-    `otherwise` makes of what is known at once is written."""
+    """A request. It waits until `accepted` rows are done. If the process ends without an answer,
+    `otherwise` is called with the snapshots known at once, and its rows and runs are written."""
 
     meters: Sequence[ChannelKey]
     accepted: int
@@ -28,18 +28,18 @@ class Recall(NamedTuple):
     otherwise: Callable[[list[Snapshot]], Sequence[Due]]
 
     def known(self, past: Callable[[ChannelKey], Snapshot | None]) -> list[Snapshot]:
-        """What is known of each channel."""
+        """Return the snapshot of each channel that has one."""
         return [known for meter in self.meters if (known := past(meter))]
 
 
 class Recalls:
-    """Asked on the event loop, answered by other threads."""
+    """The open requests: made on the event loop, answered by other threads."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
         self._pending: dict[Future[list[Snapshot]], Recall] = {}
         self._lock = threading.Lock()
-        # Those whose answer has not yet arrived with the device; many, when a fleet is back.
+        # Requests whose answer has not yet reached the device; many, when a fleet is back.
         self._asking: dict[Future[list[Snapshot]], Recall] = {}
 
     def __bool__(self) -> bool:
@@ -51,7 +51,7 @@ class Recalls:
         otherwise: Callable[[list[Snapshot]], Sequence[Due]],
         limit_s: float,
     ) -> list[Snapshot]:
-        """What is known; nothing after limit_s: without the past rather than not at all."""
+        """Return the snapshots; none after limit_s, so that the device can go on without them."""
         answer: Future[list[Snapshot]] = Future()
         asked = Recall(meters, self._backlog.accepted, time.monotonic(), answer, otherwise)
         self._asking[answer] = asked
@@ -67,8 +67,8 @@ class Recalls:
             self._claims(asked)
 
     def ready(self, age_s: float | None = None) -> list[Recall]:
-        """Those that the database can be asked now; or all that are at least so old. They stay
-        until somebody answers: the database may hang when it is asked."""
+        """Return the requests that can go to the database now, or all that are at least age_s old.
+        They stay until they are answered: the database may hang when it is asked."""
         done, before = self._backlog.done, time.monotonic() - (age_s or 0.0)
         with self._lock:
             return [
@@ -78,8 +78,8 @@ class Recalls:
             ]
 
     def answer(self, recall: Callable[[Sequence[ChannelKey]], Sequence[Snapshot]]) -> None:
-        """Answer the devices of which nothing waits any more, all with one question. Raises what
-        recall does."""
+        """Answer the requests of devices with no waiting rows, all by one query. Raises what recall
+        raises."""
         ready = self.ready()
         meters = [meter for asked in ready for meter in asked.meters]
         found = recall(meters) if meters else ()
@@ -93,23 +93,23 @@ class Recalls:
             self.reply(asked, lambda meter: self._backlog.past(*meter, known.get(meter)))
 
     def answer_without_database(self, age_s: float) -> None:
-        """Answer those that are at least so old with what this machine knows. A blink of the
-        database is waited for: what it knows is more."""
+        """Answer those that are at least age_s old from this machine's disk. A short outage is
+        waited for, because the database has more."""
         for asked in self.ready(age_s):
             self.reply(asked, lambda meter: self._backlog.last(*meter))
 
     def reply(self, asked: Recall, past: Callable[[ChannelKey], Snapshot | None]) -> None:
-        """Answer with what is known of each channel, unless somebody was faster."""
+        """Answer with the snapshot of each channel, unless another thread was faster."""
         if self._claims(asked) and asked.answer.set_running_or_notify_cancel():
             asked.answer.set_result(asked.known(past))
 
     def _claims(self, asked: Recall) -> bool:
-        """Whether nobody did before: each question has one answer."""
+        """Claim a request; return False if another thread has: each has one answer."""
         with self._lock:
             return self._pending.pop(asked.answer, None) is not None
 
     def unanswered(self, past: Callable[[ChannelKey], Snapshot | None]) -> list[Due]:
-        """At the end: what is due of the devices that still wait, with what is known at once."""
+        """On shutdown, return what is due for devices that still wait, by what is known at once."""
         return [
             due for asked in self._asking.values() for due in asked.otherwise(asked.known(past))
         ]

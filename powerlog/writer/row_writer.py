@@ -1,18 +1,18 @@
-"""Samples and runs go into the database: in batches, by a thread of its own, off the frame path.
+"""Write samples and runs to the database in batches, in a thread of its own, off the frame path.
 
 The promise: submit() never waits, whatever the database and the disk do. A row is written within a
 second of its reading, the batch grows with the load, and a row that is there already stays as it
-is. What the database has not taken after HOLD_S, because it is away, slow or hangs, is in the spool
-on the disk within two seconds of its reading, and goes in from there, of each device in order,
-before anything newer. What the disk does not take waits in memory, up to MAX_WAITING_ROWS. Beyond
-that, and beyond the bound of the spool, the oldest are given up of those addresses that have most
-waiting, counted and logged as an error: who floods delays and costs nobody else's rows. A row that
-the database refuses costs itself, not its neighbours, and a fault of its tables costs none: see
-writer/delivery.py. At the end of the process all that was accepted is in the database or in the
-spool, or counted and logged as lost.
+is. If the database has not taken a row after HOLD_S, because it is away, slow or hangs, the row is
+in the spool on the disk within two seconds of its reading. From there it goes into the database, in
+order for each device, before anything newer. What the disk does not take waits in memory, up to
+MAX_WAITING_ROWS. Beyond that, and beyond the bound of the spool, the addresses with most waiting
+lose their oldest, counted and logged as an error: a flood neither delays nor costs the rows of
+others. A row that the database refuses costs itself, not its neighbours, and a fault of its tables
+costs none: see writer/delivery.py. At the end of the process all that was accepted is in the
+database or in the spool, or counted and logged as lost.
 
-Two threads: the drainer asks the database, and waits for it as long as it takes; the keeper never
-does, and sees to it that nothing but memory is lost with the process.
+Two threads: the drainer asks the database, and waits for it as long as it takes. The keeper never
+asks it, and saves what waits in memory to the disk.
 """
 
 import atexit
@@ -44,10 +44,10 @@ logger = logging.getLogger(__name__)
 # About 25 MB: the minutes of a thousand devices with three busy channels for half an hour.
 MAX_WAITING_ROWS = 100_000
 BATCH_ROWS = 2_000
-MORE_ROWS = 40  # a batch has more than the one before, after one that was too big
+MORE_ROWS = 40  # by which a batch grows again, after one that was too big
 LINGER_S = 0.5
-HOLD_S = 1.25  # so long a row may be in memory alone
-IDLE_S = 1.0  # where nothing is to be written, a round of the drainer
+HOLD_S = 1.25  # how long a row may be in memory alone
+IDLE_S = 1.0  # a round of the drainer when there is nothing to write
 TICK_S = 0.25
 RETRY_S = 1.0
 STOP_LIMIT_S = 8.0
@@ -64,7 +64,7 @@ class RowWriter:
     """The backlog, and the threads that empty it into `store`.
 
     written counts new rows since the start of the process, accepted what was submitted, by its
-    source, rejected what no table would take, by the reason; writes is how long the database took
+    source, rejected what no table can hold, by the reason; writes is how long the database took
     for a batch. failing_since is the Unix time at which the database stopped taking rows,
     None while it takes them; asking_since is when the statement in progress began; last_write_at
     when the last batch went in, None before the first.
@@ -89,7 +89,7 @@ class RowWriter:
         self.backlog = Backlog(spool, max_waiting)
         self._recalls = Recalls(self.backlog)
         self._threads: list[SteadyThread] = []
-        self._began = False  # whether there is a database has been asked
+        self._began = False  # the database has been asked once
         self._stopping, self._ended = threading.Event(), threading.Event()
         self.written = 0
         self.rejected: Counter[str] = Counter()
@@ -127,13 +127,14 @@ class RowWriter:
         channels: Sequence[str],
         otherwise: Callable[[list[Snapshot]], Sequence[Due]],
     ) -> list[Snapshot]:
-        """What database and spool know of these channels, after all that was accepted by now.
+        """Return the snapshots of these channels, with all that was accepted by now.
 
-        While the database is away, what this machine knows, after RECALL_LIMIT_S. If the process
-        ends before the answer is there, what `otherwise` makes of that is written.
+        While the database is away, return what this machine has, after RECALL_LIMIT_S. If the
+        process ends before there is an answer, `otherwise` is called with what this machine has,
+        and its rows and runs are written.
         """
         self.start()
-        # Without a channel it is asked for the open runs of the device alone.
+        # Without a channel it restores the open runs of the device alone.
         meters = [(device_id, channel) for channel in channels or [""]]
         return await self._recalls.ask(meters, otherwise, RECALL_LIMIT_S + HOLD_S)
 
@@ -156,16 +157,16 @@ class RowWriter:
             logger.info("stopped, %d rows written, %d in the spool", self.written, spooled)
 
     def _rejects(self, due: Due) -> bool:
-        """Keep what no table can hold from its neighbours, and count it."""
+        """Return whether no table can hold it, and count it: it must not reach its neighbours."""
         if why := fault(due):
             self.rejected[why] += 1
             logger.error("lost, no table can hold it (%s): %r", why, due)
         return bool(why)
 
-    # The drainer: the only one that asks the database, and waits for it however long it takes.
+    # The drainer: the only thread that asks the database, and waits for it as long as it takes.
 
     def _write_next(self) -> bool:
-        """Write a batch, if there is anything to write; False: that was all."""
+        """Write a batch, if there is anything to write; return False after the last one."""
         if not self.backlog.wait_for(self._busy, IDLE_S):
             return True
         batch = self._next_batch()
@@ -180,20 +181,20 @@ class RowWriter:
         return True
 
     def _answer(self) -> None:
-        """Also where the database takes no rows: one that is full or read-only knows the past."""
+        """Answer restore requests, also if the database is full or read-only: it can be read."""
         try:
             self._recalls.answer(self._recall)
         except Exception as exc:  # noqa: BLE001 (asked again, or answered by the keeper)
             self._gone(exc)
 
     def _next_batch(self) -> list[Due] | None:
-        """Rows in the order of their minutes, then runs in the order in which they were told.
+        """Return rows in the order of their minutes, then runs in the order of their reports.
 
-        Empty where nothing waits for a database that is away, or has not been asked yet. None: that
-        was all.
+        Empty if nothing waits and the database is away, or has not been asked yet. None: that was
+        all.
         """
         if self._began and self.backlog.untaken < self._at_once and not self.backlog.spooled:
-            # What comes meanwhile shares the statement.
+            # What arrives meanwhile shares the statement.
             self.backlog.wait_for(self._hurried, self._linger_s)
         if self._recalls:
             self._stopping.wait(self._linger_s / 20)  # a fleet that is back asks all at once
@@ -212,7 +213,7 @@ class RowWriter:
         return bool(unknown or waits or self._hurried())
 
     def _hurried(self) -> bool:
-        """A device waits for its past, or the process for its end."""
+        """Return whether a device waits for its restore, or the process for its end."""
         return bool(self._recalls) or self._stopping.is_set()
 
     def _write(self, batch: list[Due]) -> bool:
@@ -231,7 +232,7 @@ class RowWriter:
             self.backlog.put_back(away.left)
             if not self._takes_fewer(away):
                 self._gone(away.why)
-                # At the end of the process `stopping` is set already and would not wait at all.
+                # At the end of the process `stopping` is already set and would not wait at all.
                 time.sleep(0.1) if self._stopping.is_set() else self._stopping.wait(self._retry_s)
             return False
         self._at_once, self._too_slow = min(BATCH_ROWS, self._at_once + MORE_ROWS), False
@@ -242,8 +243,8 @@ class RowWriter:
         return self._store(part) if part else len(self._recall([NOBODY]))
 
     def _takes_fewer(self, away: Away) -> bool:
-        """Whether it is worth trying at once with fewer rows. A statement that is too slow twice in
-        a row is a database that is away, and is tried with ever fewer rows all the same."""
+        """Return whether to try again at once with fewer rows. After two statements in a row that
+        are too slow the database counts as away, and is still tried with ever fewer rows."""
         if not away.timed_out:
             return False
         self._at_once = away.part // 2
@@ -251,7 +252,7 @@ class RowWriter:
         return not again
 
     def _taken(self, part: list[Due], new: int) -> None:
-        """The database has taken these, of which so many are rows that it did not have."""
+        """Note that the database has taken these; `new` of them are rows that it did not have."""
         self.written += new
         if part:
             self.last_write_at = time.time()
@@ -286,12 +287,12 @@ class RowWriter:
         return True
 
     def _look_after(self) -> None:
-        """What matters most comes first: the rest waits where it raises."""
+        """Save what waits, the most important first: an error delays only the rest."""
         asking = self.asking_since
         if asking and time.time() - asking > SLOW_S:
             self._gone(TimeoutError(f"no answer for {SLOW_S:.0f} s"))
         age_s = self.backlog.age_s
-        # What has to wait behind the spool is in its place there at once.
+        # Rows that have to wait behind the spool go into it at once.
         behind = self.failing_since is not None or self.backlog.spooled
         if age_s > self._hold_s or (age_s and behind):
             self.backlog.save()

@@ -1,11 +1,11 @@
-"""What the database does not take waits here: SQLite files on the disk.
+"""Keep what the database does not take in SQLite files on the disk.
 
-The promise: what append() has accepted outlives the process and, once the disk has it, the machine;
-what came of one device comes out in the order in which it went in, and each origin has its turn:
-see spool_file.py. A process writes into one file, `spool-1.sqlite3` or the first whose lock is
-free, and empties besides it those that others left behind when they died. An empty spool has no
-file. `sqlite3 data/spool-1.sqlite3 'SELECT * FROM spool'` shows what waits. Files of a collector
-with another database are left alone, and a folder that somebody deletes is made again.
+The promise: what append() has accepted outlives the process and, once the disk has it, a crash of
+the machine. The records of one device come out in the order in which they went in, and origins take
+turns: see spool_file.py. A process writes into one file, `spool-1.sqlite3` or the first whose lock
+is free. It also empties the files that dead processes left behind. An empty spool has no file.
+`sqlite3 data/spool-1.sqlite3 'SELECT * FROM spool'` shows what waits. Files of a collector with
+another database are left alone, and a deleted folder is made again.
 """
 
 import logging
@@ -25,28 +25,28 @@ from powerlog.writer.spool_file import Place, SpoolFile
 
 logger = logging.getLogger(__name__)
 
-# An old collector's record may lack what is new; what it cannot be read as is set aside, not lost.
+# A record of an older version may lack new fields; one that cannot be read is set aside, not lost.
 DECODERS = {"row": msgspec.json.Decoder(Sample), "run": msgspec.json.Decoder(RunState)}
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-AT_LEAST = 50  # where something has to be given up, one in so many: each time takes a while
+AT_LEAST = 50  # give up at least 1/50 of the bound at once: each time takes a while
 
 
 class SpoolError(Exception):
-    """The spool takes nothing now. The message says why."""
+    """The spool takes nothing now. The message gives the reason."""
 
 
 class Head(NamedTuple):
-    """What comes out next, and where it is: in which files which records."""
+    """The records that come out next, and their places: in which files, which records."""
 
     due: list[Due]
     places: Sequence[tuple[SpoolFile, Place]] = ()
 
 
 class Spool:
-    """A folder of such files. Not for several threads at once; depth and oldest_at are.
+    """A folder of spool files. Not safe for several threads, except depth and oldest_at.
 
-    max_rows bounds what this process puts in: beyond it the oldest go, of those who have most here.
-    database is the fingerprint of the one that all of it is for.
+    max_rows bounds what this process puts in: beyond it, the origins with most here lose their
+    oldest. database is the fingerprint of the database that the files belong to.
     """
 
     def __init__(self, folder: Path, max_rows: int, database: int = NONE) -> None:
@@ -59,16 +59,16 @@ class Spool:
 
     @property
     def depth(self) -> int:
-        """Rows and runs that wait here."""
+        """Return how many rows and runs wait here."""
         return sum(file.depth for file in self._files())
 
     @property
     def oldest_at(self) -> float | None:
-        """When the oldest of them came here, Unix time."""
+        """Return when the oldest of them was spooled, Unix seconds."""
         return min((file.oldest_at for file in self._files() if file.oldest_at), default=None)
 
     def open(self) -> None:
-        """Claim a file of our own, and those left behind. Raises SpoolError."""
+        """Claim a file of our own, and those left behind. Raise SpoolError."""
         self.close()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,13 +77,13 @@ class Spool:
             self._path = self._claims.own()
         except OSError as exc:
             raise SpoolError(f"{exc.strerror}: {exc.filename or self.folder}") from None
-        # What our own predecessor left is before all that will come.
+        # Records of our own predecessor come before all new ones.
         self._own = next((file for file in self._left if file.path == self._path), None)
         self._left = [file for file in self._left if file is not self._own]
 
     def look_after(self) -> None:
-        """Where somebody has deleted the folder, make it again, with all that waits in it. Raises
-        SpoolError; what waits is not lost as long as the process lives."""
+        """Make a deleted folder again, with all that waits in it. Raise SpoolError; what waits is
+        not lost as long as the process lives."""
         waiting, rescued = self._files(), list[SpoolFile]()
         if self._path is None or not (self._claims.lost() or any(each.gone for each in waiting)):
             return
@@ -108,7 +108,7 @@ class Spool:
         )
 
     def append(self, lots: Sequence[Lot]) -> Head:
-        """Accept these, on the disk. Their place in the spool, without them; raises SpoolError."""
+        """Write these to the disk. Return their place in the spool. Raise SpoolError."""
         if self._path is None:
             self.open()
         if not lots:
@@ -128,7 +128,7 @@ class Spool:
             raise SpoolError(f"{exc}: {self._path}") from None
 
     def shorten(self) -> dict[str, int]:
-        """Give up what is beyond max_rows. How many of each origin; a damaged file is set aside."""
+        """Give up what is beyond max_rows. Return how many by origin. Set a damaged file aside."""
         if self._own is None or (beyond := self._own.depth - self.max_rows) <= 0:
             return {}
         try:
@@ -138,8 +138,8 @@ class Spool:
             return {}
 
     def head(self, limit: int) -> Head:
-        """What comes out next. Each file has its share, so that what a process left behind does not
-        keep waiting what comes now; but a device that has something there waits for that."""
+        """Return what comes out next. Each file has a share, so that the file of a dead process
+        does not delay new records; but a device with records in that file waits for them."""
         due: list[Due] = []
         places: list[tuple[SpoolFile, Place]] = []
         files, room = self._files(), limit
@@ -161,13 +161,13 @@ class Spool:
         return Head(due, places)
 
     def remove(self, head: Head) -> None:
-        """These are done with."""
+        """Remove these from their files."""
         for file, place in head.places:
             if file in self._files():  # else it was set aside meanwhile
                 self._remove(file, place)
 
     def past(self, device_id: str, channel: str, before: Snapshot | None) -> Snapshot | None:
-        """The channel's past, with what the database knows of it, and what waits here on top."""
+        """Return the snapshot `before`, brought up to date by the records that wait here."""
         waiting = self._of_channel(device_id, channel)
         rows = [each for each in waiting if isinstance(each, Sample)]
         runs = [each for each in waiting if isinstance(each, RunState)]
@@ -200,11 +200,11 @@ class Spool:
 
     @property
     def last_path(self) -> Path | None:
-        """Where this process keeps how its channels stood; None: it has no file of its own."""
+        """Return the path of this process's channel snapshots; None: it has no file of its own."""
         return self._path and last_of(self._path)
 
     def close(self) -> None:
-        """Let another process have the files."""
+        """Close the files and release their locks for other processes."""
         for file in self._files():
             file.close()
         self._claims.release()
@@ -240,7 +240,7 @@ class Spool:
             return None
 
     def _failed(self, file: SpoolFile | None, exc: Exception) -> None:
-        """A damaged file is set aside, counted in `unreadable`, and the next append begins anew."""
+        """Set a damaged file aside and count it in `unreadable`; the next append starts another."""
         if file and _is_damage(exc):
             self.unreadable += file.depth
             self._forget(file)
@@ -253,7 +253,7 @@ class Spool:
             )
 
     def _forget_empty(self, path: Path) -> None:
-        """A disk that is full has room for a file, but not for what belongs into it."""
+        """Delete our empty file: a full disk has room for a file, but not for its contents."""
         if self._own:
             self._own.close()
             self._own = None

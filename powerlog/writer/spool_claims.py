@@ -1,6 +1,6 @@
-"""Which files in SPOOL_DIR are this process's: by locks, and by the database that they are for.
+"""Claim the files in SPOOL_DIR for this process, by locks and by the database that they belong to.
 
-A lock ends with the process that holds it, however that ends.
+A lock ends with its process, in whatever way that ends.
 """
 
 import fcntl
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Claims:
-    """The files of one process in this folder. Not for several threads at once.
+    """The files of one process in this folder. Not safe for several threads at once.
 
-    database is the fingerprint of the one that they are for.
+    database is the fingerprint of the database that they belong to.
     """
 
     def __init__(self, folder: Path, database: int) -> None:
@@ -27,20 +27,20 @@ class Claims:
         self._foreign: set[str] = set()  # that have been logged
 
     def left_behind(self) -> list[Path]:
-        """Files of processes that have died, the oldest first: ours from now on. Raises OSError."""
+        """Claim and return the files of dead processes, the oldest first. Raise OSError."""
         found = sorted(self._folder.glob("spool-*.sqlite3"), key=_age)
         return [path for path in found if self._gets(path)]
 
     def own(self) -> Path:
-        """The file of this process, which need not be there. Raises OSError."""
+        """Return the file of this process, which may not exist yet. Raise OSError."""
         return next(path for path in self._paths() if path in self._locks or self._gets(path))
 
     def another(self) -> Path:
-        """One more. Raises OSError."""
+        """Claim and return one more file. Raise OSError."""
         return next(path for path in self._paths() if path not in self._locks and self._gets(path))
 
     def lost(self) -> bool:
-        """Whether somebody has deleted the folder, or what is in it: others may claim it all."""
+        """Return whether the folder or its contents were deleted: others may then claim them."""
         return any(inode(lock) != inode(_lock_of(path)) for path, lock in self._locks.items())
 
     def release(self) -> None:
@@ -55,7 +55,7 @@ class Claims:
         return self._may_have(path) and self._claim(path)
 
     def _may_have(self, path: Path) -> bool:
-        """Whether it is of our database, with what is known of its channels."""
+        """Return whether the file, with its channel snapshots, belongs to our database."""
         foreign = [each for each in (path, last_of(path)) if not belongs(each, self._database)]
         new = [each.name for each in foreign if each.name not in self._foreign]
         if new:
@@ -69,7 +69,7 @@ class Claims:
         return not foreign
 
     def _claim(self, path: Path) -> bool:
-        """Whether this file is now ours alone."""
+        """Lock the file; return whether it is now ours alone."""
         lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             os.fchmod(lock, 0o600)
@@ -84,7 +84,7 @@ class Claims:
 
 
 def last_of(path: Path) -> Path:
-    """Where the process that has this file of the spool keeps how its channels stood."""
+    """Return the path of the channel snapshots of the process that has this spool file."""
     return path.with_name(path.name.replace("spool", "last"))
 
 

@@ -2,8 +2,8 @@
 
 The promise: the records of one device come out in the order in which they came. Up to FEW records
 come out as they came, all of them: the last of them waits for less than a second. In a longer file
-origins, and within them devices, take turns, and beyond a bound those give up who hold most: see
-spool_order.py. So a usual outage costs nothing for that, and a flood delays nobody else.
+origins, and within them devices, take turns, and beyond a bound those that hold most lose rows: see
+spool_order.py. So fairness costs nothing in a usual outage, and a flood delays no one else.
 """
 
 import sqlite3
@@ -34,26 +34,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Span(NamedTuple):
-    """The records between two numbers, so many."""
+    """The records between two ids, and how many they are."""
 
     first: int
     last: int
     count: int
 
 
-Place = Span | dict[str, Taken]  # of records in a file: these, or of each device those
+Place = Span | dict[str, Taken]  # of records in a file: a range, or one for each device
 
 
 class SpoolFile:
-    """depth is how many records wait here, oldest_at since when the first of them does."""
+    """One file. depth is how many records wait here, oldest_at when the first was spooled."""
 
     def __init__(self, path: Path, database: int = sqlite_files.NONE) -> None:
-        """Raises sqlite3.Error, OSError."""
+        """Open or create the file. Raise sqlite3.Error, OSError."""
         self.path, self._database = path, database
         self._connection = sqlite_files.connect(path, database)
         self._homes: dict[str, str] = {}  # where devices are from, while there are no lanes
         self._lanes: Lanes | None = None
-        # Done with, but a full disk does not let them go: up to this number, and of these devices.
+        # Records that are done but that a full disk cannot delete: up to this id, and by device.
         self._done = 0
         self._gone: dict[str, Taken] = {}
         try:
@@ -72,7 +72,7 @@ class SpoolFile:
         self.oldest_at = self._spooled_at()
 
     def append(self, lots: Sequence[Lot]) -> Place:
-        """Accept these. Return where they are."""
+        """Write these. Return their place."""
         now, first = time.time(), self._last + 1
         due = [each for _, part in lots for each in part]
         records = (
@@ -100,8 +100,8 @@ class SpoolFile:
         return place
 
     def head(self, limit: int, skip: Skip = lambda device_id: False) -> tuple[Records, Place]:
-        """What comes next, up to so many, without the devices that skip is true of; and where it
-        is."""
+        """Return up to `limit` of the next records, without devices for which skip() is true, and
+        their place."""
         if self._lanes:
             return self._lanes.head(limit, skip, self._gone)
         found = self._connection.execute(
@@ -116,7 +116,7 @@ class SpoolFile:
         return [record[1:3] for record in found], place
 
     def remove(self, place: Place) -> None:
-        """Forget these, on a full disk in memory only."""
+        """Delete these; on a full disk, only note in memory that they are done."""
         if isinstance(place, Span) and self._lanes:
             place = self._lanes.in_range(place.first, place.last)
         if isinstance(place, Span):
@@ -126,8 +126,8 @@ class SpoolFile:
         self.oldest_at = self._spooled_at()
 
     def drop(self, count: int) -> dict[str, int]:
-        """Give up the oldest of the origins that hold most, within them of the devices that do.
-        Return how many of each origin. Raises sqlite3.Error."""
+        """Give up the oldest of the origins that hold most, and in them of the devices that do.
+        Return how many by origin. Raise sqlite3.Error."""
         if not self._lanes:
             self._take_turns()
         assert self._lanes
@@ -148,13 +148,13 @@ class SpoolFile:
         return dropped
 
     def __contains__(self, device_id: str) -> bool:
-        """Whether something of this device waits here."""
+        """Return whether a record of this device waits here."""
         query = "SELECT 1 FROM spool WHERE device_id = ? AND id > ? LIMIT 1"
         wanted = (device_id, self._done_of(device_id))
         return self._connection.execute(query, wanted).fetchone() is not None
 
     def of_channel(self, device_id: str, channel: str) -> Iterator[tuple[str, str]]:
-        """Kind and body of the channel's records, the newest first."""
+        """Return kind and body of the channel's records, the newest first."""
         return self._connection.execute(
             "SELECT kind, body FROM spool WHERE device_id = ? AND channel = ? AND id > ? "
             "ORDER BY id DESC LIMIT ?",
@@ -163,22 +163,22 @@ class SpoolFile:
 
     @property
     def gone(self) -> bool:
-        """Whether somebody has deleted it; it goes on without a name."""
+        """Return whether the file was deleted; the open connection still has its contents."""
         return sqlite_files.inode(self.path) != self._inode
 
     def rescued(self, path: Path) -> "SpoolFile":
-        """The same at this place, where this one was deleted. Raises sqlite3.Error, OSError."""
+        """Return a copy of this deleted file at this path. Raise sqlite3.Error, OSError."""
         sqlite_files.copy(self._connection, path, self._database)
         return SpoolFile(path, self._database)
 
     def delete(self) -> None:
-        """Its records are removed already: a file that cannot be deleted is an empty one."""
+        """Delete the file. Its records are already removed, so one that stays is empty."""
         self.close()
         if not self.gone:
             sqlite_files.delete(self.path)
 
     def set_aside(self) -> Path:
-        """Out of the way, for somebody to look at."""
+        """Rename the file for staff to look at; return its new path."""
         self.close()
         return sqlite_files.set_aside(self.path)
 
@@ -187,7 +187,7 @@ class SpoolFile:
             self._connection.close()
 
     def _take_turns(self) -> None:
-        """From here on, until it is empty and deleted."""
+        """Take turns from here on, until the file is empty and deleted."""
         with self._transaction():
             if self.depth:
                 self._connection.execute("DELETE FROM spool WHERE id <= ?", (self._done,))
@@ -196,7 +196,7 @@ class SpoolFile:
 
     def _remove_span(self, span: Span) -> None:
         first = span.first
-        if first <= self._done + 1:  # nearly always, and with it all that could not be removed yet
+        if first <= self._done + 1:  # nearly always; deletes what could not be removed before, too
             first, self._done = 0, max(self._done, span.last)
         with suppress(sqlite3.OperationalError):
             self._connection.execute(
@@ -205,7 +205,7 @@ class SpoolFile:
         self.depth -= span.count
 
     def _remove_of_devices(self, place: Mapping[str, Taken]) -> None:
-        """What could not be removed before goes with them, some of it each time."""
+        """Remove these, and each time some of those that could not be removed before."""
         assert self._lanes
         before = dict(islice(self._gone.items(), MADE_UP_FOR))
         before |= {each: self._gone[each] for each in place if each in self._gone}
@@ -220,7 +220,7 @@ class SpoolFile:
             self._keep_in_mind(place)
         else:
             for device_id, each in before.items():
-                counts[device_id] -= each.count  # that is known already
+                counts[device_id] -= each.count  # already counted
                 del self._gone[device_id]
         self._count([(together[device_id].origin, -n) for device_id, n in counts.items()])
 
@@ -258,7 +258,7 @@ class SpoolFile:
 
 
 def _devices(lots: Sequence[Lot]) -> dict[str, tuple[str, int]]:
-    """Of each device the origin of its first, and how many they are."""
+    """Return, by device, the origin of its first record and the number of its records."""
     devices: dict[str, tuple[str, int]] = {}
     for origin, due in lots:
         for each in due:

@@ -1,9 +1,9 @@
-"""The records of a long file of the spool by turns: of origins, and within them of devices.
+"""Order the records of a long spool file by turns: of origins, and within them of devices.
 
-A lane is a device, with the origin that its first waiting record came from: what came of one device
-is one sequence, whatever its origins. Lanes are a table of the same file, changed in the same
-transactions as the records, so that thousands of invented devices take no memory. Of each origin
-only the number of its records is in memory, of up to MAX_ORIGINS; all others count as one.
+A lane is a device, with the origin of its first waiting record: the records of one device are one
+sequence, from any origins. Lanes are a table of the same file, changed in the same transactions as
+the records, so that thousands of invented devices take no memory. Only the number of records by
+origin is in memory, for up to MAX_ORIGINS; all others count as one.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS lanes_turn ON lanes (origin, turn)",
     "CREATE INDEX IF NOT EXISTS spool_device ON spool (device_id)",
 )
-# A file that was short meanwhile, or that a collector without lanes went on with.
+# Finds a file that was short meanwhile, or that a collector without lanes has written.
 WRONG = """
 SELECT 1 FROM (SELECT device_id, count(*) AS number FROM spool GROUP BY device_id)
 LEFT JOIN lanes USING (device_id) WHERE held IS NOT number LIMIT 1
@@ -51,9 +51,9 @@ SELECT device_id, min(id), max(id), count(*), coalesce(origin, '')
 FROM spool LEFT JOIN lanes USING (device_id) WHERE id BETWEEN ? AND ? GROUP BY device_id
 """
 MAX_ORIGINS = 20_000
-OTHERS = ""  # those beyond, and all that came from nobody knows where
-TURN_ROWS = 50  # of an origin at least, where it has its turn
-DEVICE_ROWS = 50  # of a device: each takes a query, and the sums of its day another
+OTHERS = ""  # the origins beyond MAX_ORIGINS, and unknown ones
+TURN_ROWS = 50  # at least so many rows of an origin in its turn
+DEVICE_ROWS = 50  # rows of a device: each device takes a query, and the sums of its day another
 AT_ONCE = 1000
 
 Records = list[tuple[str, str]]  # kind and body
@@ -61,7 +61,7 @@ Skip = Callable[[str], bool]
 
 
 class Taken(NamedTuple):
-    """Records of one device: those between two numbers, so many, which count for this origin."""
+    """Records of one device between two ids, their number, and the origin that they count for."""
 
     first: int
     last: int
@@ -72,12 +72,12 @@ class Taken(NamedTuple):
 class Lanes:
     """held is the number of records by origin, in the order of their turns.
 
-    add() and remove() belong into a transaction; count() follows it.
+    Call add() and remove() in a transaction, and count() after it.
     """
 
     def __init__(self, connection: sqlite3.Connection, homes: Mapping[str, str]) -> None:
-        """Count what is in the file, in a transaction. homes are origins of devices, as far as they
-        are known and not in the file. Raises sqlite3.Error."""
+        """Count what is in the file, in a transaction. homes are the known origins of devices that
+        the file does not have. Raise sqlite3.Error."""
         self._connection = connection
         for statement in SCHEMA:
             connection.execute(statement)
@@ -94,7 +94,7 @@ class Lanes:
         self._turn: int = last or 0
 
     def add(self, device_id: str, origin: str, number: int) -> str:
-        """So many records of this device come in. Return the origin that they count for."""
+        """Add this many records of a device. Return the origin that they count for."""
         known = origin in self.held or len(self.held) < MAX_ORIGINS
         self._turn += 1
         lane = (device_id, origin if known else OTHERS, number, self._turn)
@@ -102,7 +102,7 @@ class Lanes:
         return home
 
     def count(self, changes: Iterable[tuple[str, int]]) -> None:
-        """Each of these origins has so many more."""
+        """Add these numbers to the counts of their origins."""
         for origin, number in changes:
             self.held[origin] = self.held.get(origin, 0) + number
             if self.held[origin] <= 0:
@@ -111,8 +111,8 @@ class Lanes:
     def head(
         self, limit: int, skip: Skip, done: Mapping[str, Taken]
     ) -> tuple[Records, dict[str, Taken]]:
-        """What comes next, up to so many, origin by origin, without the devices that skip is true
-        of, and without what is done; and where it is."""
+        """Return up to `limit` of the next records, origin by origin, and their places. Leave out
+        devices for which skip() is true, and records that are done."""
         records: Records = []
         taken: dict[str, Taken] = {}
         exhausted: set[str] = set()
@@ -128,8 +128,8 @@ class Lanes:
         return records, taken
 
     def remove(self, taken: Mapping[str, Taken]) -> dict[str, int]:
-        """These records go, and the next turn of their devices comes after all others. How many
-        they were, by device."""
+        """Delete these records, and move the next turn of their devices after all others. Return
+        how many were deleted, by device."""
         execute = self._connection.execute
         removed = {
             device_id: execute(REMOVE, (device_id, each.first, each.last)).rowcount
@@ -144,12 +144,12 @@ class Lanes:
         return removed
 
     def in_range(self, first: int, last: int) -> dict[str, Taken]:
-        """The records between these two numbers."""
+        """Return the records between these two ids, by device."""
         found = self._connection.execute(IN_RANGE, (first, last)).fetchall()
         return {device_id: Taken(*each) for device_id, *each in found}
 
     def oldest_of_heaviest(self, origin: str, count: int) -> dict[str, Taken]:
-        """The oldest so many records, or fewer, of the devices of an origin that hold most."""
+        """Return the oldest records, up to `count`, of the devices of an origin that hold most."""
         self._connection.execute("CREATE INDEX IF NOT EXISTS lanes_held ON lanes (origin, held)")
         heaviest = dict(self._connection.execute(HEAVIEST, (origin, AT_ONCE)).fetchall())
         taken = {}
@@ -167,7 +167,7 @@ class Lanes:
         taken: dict[str, Taken],
         done: Mapping[str, Taken],
     ) -> Records:
-        """Up to so many records of this origin, device by device; taken is added to."""
+        """Return up to `share` records of this origin, device by device, and add to taken."""
         found: Records = []
         after, some = -1, False
         while (room := share - len(found)) > 0:

@@ -1,4 +1,4 @@
-"""`manage.py check_runs`: find the runs whose energy their power cannot explain, and mend them."""
+"""`manage.py check_runs`: find and repair runs whose energy their power cannot explain."""
 
 import time
 from argparse import ArgumentParser
@@ -113,7 +113,7 @@ def described(wrong: Overbooked) -> str:
 
 
 def runs_of(options: dict[str, Any]) -> QuerySet[Run]:
-    """Return the runs that the options name. Raises CommandError where one makes no sense."""
+    """Return the runs that the options select. Raise CommandError for an invalid option."""
     nothing = dict.fromkeys(RUNS.search.base_fields, "")
     search = RUNS.search(asked(RUNS, nothing | {name: options[name] for name in OPTIONS}))
     if not search.is_valid():

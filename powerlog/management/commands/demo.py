@@ -1,4 +1,4 @@
-"""`manage.py demo`: the last weeks of two pumps that do not exist, told to the core as they went.
+"""`manage.py demo`: write the last weeks of two simulated pumps through the core.
 
 Their frames go through the rules into the tables, as those of real devices do; the names, prices
 and silences that a collector and its staff would have noted are put beside them. All of it bears
@@ -78,7 +78,7 @@ class Command(BaseCommand):
 
 
 class Bar:
-    """How far it has come, and how long it may still take: one line that moves on a terminal."""
+    """A progress bar with the remaining time: one line that is rewritten on a terminal."""
 
     def __init__(self, steps: int, stream: OutputWrapper) -> None:
         self._steps, self._stream = steps, stream
@@ -109,7 +109,7 @@ class Bar:
 
 
 def introduce(story: Story) -> None:
-    """What the collector would have noted of the device by now, and its staff."""
+    """Write what the collector and its staff would have noted of the device by now."""
     pump, moment = story.pump, lambda ts: datetime.fromtimestamp(ts, UTC)
     with transaction.atomic():
         device = Device.objects.create(
@@ -136,7 +136,7 @@ def introduce(story: Story) -> None:
 
 
 def tell(story: Story, minutes: list[int], bar: Bar) -> None:
-    """Its frames through the rules into the database, with their own times as the clock."""
+    """Feed its frames through the rules into the database, with their own times as the clock."""
     # Whatever else is logged here, and from whatever power on: the pump of the demo is.
     sampler = Sampler(
         replace(settings.SAMPLING_RULES, channels=frozenset({PUMP_CHANNEL}), power_threshold_w=5.0)
@@ -153,7 +153,7 @@ def tell(story: Story, minutes: list[int], bar: Bar) -> None:
 
 
 def remove() -> int:
-    """Whatever bears an id of the demo. How many rows that were, of all tables."""
+    """Delete all with an id of the demo. Return the number of rows, from all tables."""
     with transaction.atomic():
         return sum(table.objects.filter(device_id__in=IDS).delete()[0] for table in TABLES)
 

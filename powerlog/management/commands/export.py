@@ -92,7 +92,7 @@ class Command(BaseCommand):
         self.stderr.write(f"{rows} in {output}" if output else rows)
 
     def told(self, pieces: Iterator[Piece]) -> Iterator[bytes]:
-        """The same, with a word of how far it is now and then."""
+        """Yield the pieces, and write the progress now and then."""
         self.rows, said = 0, time.monotonic()
         for piece in pieces:
             self.rows += piece.rows
@@ -103,7 +103,7 @@ class Command(BaseCommand):
 
 
 def asked(table: Table, options: dict[str, Any]) -> dict[str, str]:
-    """The options as the search form takes them from a browser."""
+    """Return the options as the search form takes them from a browser."""
     data = {name: options[name] for name in table.search.base_fields}
     for name, field in table.search.base_fields.items():
         if isinstance(field, MultiValueField):
@@ -129,7 +129,7 @@ def pieces_of(table: Table, search: Search) -> Iterator[Piece]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Whole or not at all, and never in the place of another."""
+    """Open a new file, written whole or not at all; never replace an existing one."""
     taken = f"{path} is there already: remove it, or choose another name."
     if path.exists():
         raise CommandError(taken)
@@ -160,7 +160,7 @@ def to_standard_output(header: bytes, pieces: Iterator[bytes]) -> None:
         sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Whoever reads has enough, as `head` has; Python would complain of it once more at the end.
+        # The reader has closed the pipe, as `head` does; Python would report it again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:

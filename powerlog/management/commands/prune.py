@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete the minute rows of long ago, while the collector goes on."""
+"""`manage.py prune`: delete old minute rows while the collector runs."""
 
 import time
 from argparse import ArgumentParser

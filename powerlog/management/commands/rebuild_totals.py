@@ -1,4 +1,4 @@
-"""`manage.py rebuild_totals`: the day totals anew, from rows and runs."""
+"""`manage.py rebuild_totals`: recompute the day totals from rows and runs."""
 
 import time
 from typing import Any

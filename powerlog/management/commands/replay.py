@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self.replay(path, verbosity)
 
     def replay(self, path: Path, verbosity: int) -> None:
-        """One file; what is due goes in batches, so that a log of years fits into memory."""
+        """Replay one file, in batches, so that a log of years fits into memory."""
         self.frames = self.bad = self.rows = 0
         before = PowerLog.objects.count()
         sampler = Sampler(settings.SAMPLING_RULES)
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         batch.clear()
 
     def parsed(self, path: Path) -> Iterator[protocol.Frame]:
-        """The file's frames; a bad line is named and passed over."""
+        """Yield the file's frames; report and skip a bad line."""
         said = time.monotonic()
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
@@ -95,7 +95,7 @@ class Command(BaseCommand):
 
 
 def dated(frames: Iterable[protocol.Frame]) -> Iterator[tuple[protocol.Frame, float]]:
-    """Each frame with the moment at which it is taken to have been received, Unix seconds."""
+    """Yield each frame with its assumed moment of receipt, Unix seconds."""
     undated: list[protocol.Frame] = []
     now = 0.0
     for frame in frames:

@@ -149,7 +149,7 @@ class Command(BaseCommand):
 
 
 def refuse_unless_free(host: str, port: int) -> None:
-    """Raises CommandError where the address cannot be listened on, before anything is set up."""
+    """Raise CommandError if the address cannot be listened on, before anything is set up."""
     if not 0 < port < 65_536:
         raise CommandError(f"--port is {port}, but must be 1 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -195,7 +195,7 @@ def one_line(exc: Exception) -> str:
 
 
 def lan_address() -> str:
-    """The address of this machine in its own network; nothing is sent to find it out."""
+    """Return the address of this machine in its own network; nothing is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # TEST-NET: only the choice of the route counts
@@ -205,7 +205,7 @@ def lan_address() -> str:
 
 
 def run(host: str, port: int) -> None:
-    """Daphne, until SIGINT or SIGTERM. The row writer drains at the end of the process."""
+    """Run Daphne until SIGINT or SIGTERM. The row writer drains at the end of the process."""
     from collector_site.asgi import application
 
     interface = host.replace(":", r"\:")

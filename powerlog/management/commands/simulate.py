@@ -174,7 +174,7 @@ async def until_stopped(fleet: Fleet) -> None:
 
 
 def refuse_unless_dialable(url: str) -> None:
-    """Raises CommandError, without the URL in it, where no WebSocket can be at this address."""
+    """Raise CommandError, without the URL in it, if no WebSocket can be at this address."""
     try:
         parse_uri(url).host.encode("idna")
     except (InvalidURI, ValueError):
@@ -192,13 +192,13 @@ def with_token(url: str, token: str | None) -> str:
 
 
 def spoken(url: str) -> str:
-    """The URL without the parts that may be secret: query, user and password."""
+    """Return the URL without the parts that may be secret: query, user and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def backoff() -> Iterator[float]:
-    """The seconds to wait before each attempt, with jitter, as a Shelly does."""
+    """Yield the seconds to wait before each attempt, with jitter, as a Shelly does."""
     delay = FIRST_DELAY_S
     while True:
         yield delay * random.uniform(0.8, 1.2)
@@ -206,7 +206,7 @@ def backoff() -> Iterator[float]:
 
 
 def reason(exc: Exception) -> str:
-    """Why it failed, in words that cannot have come from the URL."""
+    """Return why it failed, in words that cannot come from the URL."""
     if isinstance(exc, InvalidStatus):
         return f"refused with HTTP {exc.response.status_code}"
     if isinstance(exc, ConnectionClosed):
