@@ -18,7 +18,7 @@ from powerlog.core.protocol import BOOTSTRAP
 
 from .databases import PASSWORD
 from .frames import NO_HANDLER, PUMP, answer, delta, full, meter
-from .servers import Process, Server, daphne, manage, running, serve, until
+from .servers import Process, Server, daphne, free_port, manage, running, serve, until
 
 
 @contextmanager
@@ -108,6 +108,13 @@ def test_daphne_by_itself_does_the_same(ready_database: str, tmp_path: Path) -> 
         until(lambda: len(server.rows()) == 2)
         assert server.rows() == EXPECTED
         until(lambda: server.devices() == [(PUMP, "127.0.0.1", True)])
+
+
+def test_plain_daphne_reports_that_it_keeps_no_limits(ready_database: str, tmp_path: Path) -> None:
+    port = free_port()
+    command = ["-m", "daphne", "-p", str(port), "collector_site.asgi:application"]
+    with running(Server(command, port, ready_database, tmp_path / "plain.log")) as server:
+        assert "keeps no limits: start it by `python -m powerlog.server`" in server.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

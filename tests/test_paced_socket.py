@@ -10,11 +10,11 @@ from django.conf import settings as configured
 
 from powerlog.server import rate_limits
 from powerlog.server.device_socket import DeviceSocket
-from powerlog.server.fast_frames import QuickSocket
 from powerlog.server.flow_control import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
 from powerlog.server.listener import Entrance
 from powerlog.server.rate_limits import BURST_S, OWN_BYTES, Place, Places
 from powerlog.server.slowed_addresses import slowed
+from powerlog.server.speed_patches import QuickSocket
 
 from .bare_socket import Later, is_read
 from .test_quick_socket import frame

@@ -18,10 +18,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.urls import reverse
 
-from collector_site.event_loop import Server
+import collector_site.event_loop  # noqa: F401 (before Daphne is imported)
 from powerlog.database import rebuild
 from powerlog.database.sql import WRITER
 from powerlog.monitoring.worker_process import prepare
+from powerlog.server.daphne_server import CollectorServer
 from powerlog.server.supervisor import run_all
 from powerlog.steady_thread import SteadyThread
 
@@ -209,7 +210,9 @@ def run(host: str, port: int) -> None:
     from collector_site.asgi import application
 
     interface = host.replace(":", r"\:")
-    server = Server(application, [f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"])
+    server = CollectorServer(
+        application, [f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"]
+    )
     server.run()
     if not server.listening_addresses:
         raise CommandError(f"Cannot listen on {host} port {port}.")
