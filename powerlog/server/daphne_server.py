@@ -6,10 +6,13 @@ connections arrive (listener.py). Plain Daphne runs the application without thes
 """
 
 import asyncio
+import socket
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory
-from daphne.server import Server
+from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet.defer import Deferred
 
@@ -25,9 +28,23 @@ class CollectorServer(Server):
 
     is_made = False  # in this process
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        application: Any,
+        endpoints: Sequence[str] = (),
+        listener: socket.socket | None = None,
+        **options: Any,
+    ) -> None:
+        """Listen on these endpoints, or on a socket. Daphne's `fd:` endpoint garbles IPv6."""
+        super().__init__(application, endpoints or [listener], **options)
         CollectorServer.is_made = True
+        if listener:
+            self.endpoints, self.ready_callable = [], partial(self.adopt, listener)
+
+    def adopt(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
+        listener.close()  # the reactor has a copy
 
     def run(self) -> None:
         speed_patches.apply()
