@@ -18,8 +18,8 @@ from django.db import (
 from powerlog.management.commands import serve
 from powerlog.management.commands.serve import (
     Command,
-    bound,
     lan_address,
+    listening,
 )
 
 
@@ -116,18 +116,18 @@ def test_a_port_in_use_is_one_sentence() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(CommandError, match=r"Cannot listen on 127.0.0.1 port \d+: Address already"),
     ):
-        bound("127.0.0.1", taken.getsockname()[1])
+        listening("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_host_that_is_none_is_one_sentence() -> None:
     with pytest.raises(CommandError, match=r"Cannot listen on no\.such\.host"):
-        bound("no.such.host.invalid", 5000)
+        listening("no.such.host.invalid", 5000)
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536])
 def test_a_port_that_is_none_is_one_sentence(port: int) -> None:
     with pytest.raises(CommandError, match=f"--port is {port}"):
-        bound("127.0.0.1", port)
+        listening("127.0.0.1", port)
 
 
 def test_the_lan_address_is_one_of_this_machine() -> None:

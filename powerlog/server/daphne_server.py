@@ -1,19 +1,14 @@
 """Daphne's server with the collector's limits.
 
-Daphne makes its factories in run(). CollectorServer puts the collector's classes into them: for a
-WebSocket (device_socket.py), for a page request (http_request.py) and for the place where
-connections arrive (listener.py). Plain Daphne runs the application without these limits.
+They are in the classes of a WebSocket (device_socket.py), of a page request (http_request.py) and
+of the factory that accepts both (listener.py). Plain Daphne runs the application without them.
 """
 
 import asyncio
-import socket
-from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server, reactor
-from daphne.ws_protocol import WebSocketFactory
 from twisted.internet.defer import Deferred
 
 from powerlog.server import speed_patches
@@ -29,26 +24,14 @@ class CollectorServer(Server):
     is_made = False  # in this process
 
     def __init__(
-        self,
-        application: Any,
-        endpoints: Sequence[str] = (),
-        listener: socket.socket | None = None,
-        **options: Any,
+        self, application: Any, endpoints: Any = (), listener: Any = None, **options: Any
     ) -> None:
-        """Listen on these endpoints, or on a socket. Daphne's `fd:` endpoint garbles IPv6."""
-        super().__init__(application, endpoints or [listener], **options)
+        """Listen on endpoints, or on a socket. Daphne's `fd:` endpoint garbles IPv6 addresses."""
+        super().__init__(
+            application, endpoints or [listener], ready_callable=self.get_ready, **options
+        )
+        self.endpoints, self.listener = endpoints, listener
         CollectorServer.is_made = True
-        if listener:
-            self.endpoints, self.ready_callable = [], partial(self.adopt, listener)
-
-    def adopt(self, listener: socket.socket) -> None:
-        listener.setblocking(False)
-        reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
-        listener.close()  # the reactor has a copy
-
-    def run(self) -> None:
-        speed_patches.apply()
-        super().run()
 
     @property
     def http_factory(self) -> Entrance:
@@ -58,14 +41,14 @@ class CollectorServer(Server):
     def http_factory(self, daphnes: HTTPFactory) -> None:
         self._http_factory = Entrance(self)
 
-    @property
-    def ws_factory(self) -> WebSocketFactory:
-        return self._ws_factory
-
-    @ws_factory.setter
-    def ws_factory(self, factory: WebSocketFactory) -> None:
-        factory.protocol = DeviceSocket
-        self._ws_factory = factory
+    def get_ready(self) -> None:
+        """Daphne calls this when its factories are made, before it accepts a connection."""
+        speed_patches.apply()
+        self.ws_factory.protocol = DeviceSocket
+        if self.listener:
+            descriptor, family = self.listener.fileno(), self.listener.family
+            reactor.adoptStreamPort(descriptor, family, self.http_factory)
+            self.listener.close()  # the reactor has a copy
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Pass a WebSocket's budget to its application."""

@@ -79,6 +79,6 @@ def read_or_write(selectable: Any, call: Callable[..., None], *arguments: Any) -
 
 
 def apply() -> None:
-    """Apply the patches of modules. The server calls this before it listens."""
+    """Replace the functions of Twisted and Autobahn; CollectorServer calls this."""
     asyncioreactor.callWithLogger = read_or_write  # type: ignore[attr-defined]
     autobahn.websocket.protocol.pformat = repr

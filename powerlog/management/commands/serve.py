@@ -58,7 +58,7 @@ class Command(BaseCommand):
             return
         if processes < 1:
             raise CommandError(f"--processes is {processes}, but must be 1 or more.")
-        bound(host, port).close()  # before anything is set up
+        listening(host, port).close()  # before anything is set up
         if not self.try_to_set_up():
             SteadyThread("set-up", self.try_again).start()
         self.say_where(lan_address() if host in ("0.0.0.0", "::") else host, port)
@@ -149,8 +149,8 @@ class Command(BaseCommand):
         )
 
 
-def bound(host: str, port: int, shared: bool = False) -> socket.socket:
-    """Return a socket bound to this address; raise CommandError if that cannot be.
+def listening(host: str, port: int, shared: bool = False) -> socket.socket:
+    """Return a socket that listens on this address; raise CommandError if that cannot be.
 
     A shared port (SO_REUSEPORT) has one socket for each process. The kernel deals connections out
     by their addresses, so that each process has its share of them for good: of 1000 that came one
@@ -166,9 +166,11 @@ def bound(host: str, port: int, shared: bool = False) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         made.bind((host, port))
+        made.listen(BACKLOG)
     except OSError as exc:
         made.close()
         raise CommandError(f"Cannot listen on {host} port {port}: {exc.strerror}.") from None
+    made.setblocking(False)  # as the reactor wants it
     return made
 
 
@@ -219,6 +221,4 @@ def run(host: str, port: int, shared: bool = False) -> None:
     """Run the server until SIGINT or SIGTERM. At its end the row writer writes what it holds."""
     from collector_site.asgi import application
 
-    listener = bound(host, port, shared)
-    listener.listen(BACKLOG)
-    CollectorServer(application, listener=listener).run()
+    CollectorServer(application, listener=listening(host, port, shared)).run()
