@@ -1,6 +1,7 @@
-"""What Daphne runs: Django for HTTP, the collector's consumer at /ws, and an orderly end."""
+"""The ASGI application: Django for HTTP, the collector's consumer at /ws, and an orderly end."""
 
 import gc
+import logging
 import os
 import sys
 import threading
@@ -30,7 +31,8 @@ from powerlog.monitoring.clocks import clock_watch
 from powerlog.monitoring.maintenance import upkeep
 from powerlog.monitoring.middleware import limit_statements
 from powerlog.monitoring.other_processes import neighbours
-from powerlog.server import daphne_server, shutdown
+from powerlog.server import shutdown
+from powerlog.server.daphne_server import CollectorServer
 from powerlog.server.watchdog import Guard
 from powerlog.urls import websocket_urlpatterns
 from powerlog.writer.row_writer import STOP_LIMIT_S, row_writer
@@ -63,16 +65,23 @@ def end() -> None:
     leave.start()
 
 
+def warn_without_limits() -> None:
+    """Report a server that runs this application without CollectorServer."""
+    if not CollectorServer.is_made:
+        logger.error("this server keeps no limits: start it by `python -m powerlog.server`")
+
+
 def staff_have_decided() -> None:
     """Apply new access rules to pending devices and to open sockets."""
     admission.turn_out(waiting_room.call())
 
 
+logger = logging.getLogger(__name__)
 guard = Guard(save, reactor.callLater)
-daphne_server.apply()
 registry.doors_changed = partial(reactor.callFromThread, staff_have_decided)
 clock_watch.everybody = neighbours.everybody
 connection_created.connect(limit_statements)
+reactor.addSystemEventTrigger("before", "startup", warn_without_limits)
 reactor.addSystemEventTrigger("before", "startup", own_hosts.learn_full_name)
 reactor.addSystemEventTrigger("before", "startup", row_writer.start)
 reactor.addSystemEventTrigger("before", "startup", registry.start)

@@ -1,67 +1,73 @@
-"""The limits on every connection, whichever way Daphne was started.
+"""Daphne's server with the collector's limits.
 
-Daphne's own options reach only a server that is made with them. The classes of this folder take the
-place of Daphne's in every server of this process: of a WebSocket (device_socket.py), of a request
-for a page (http_request.py), and of where they arrive (listener.py).
+They are in the classes of a WebSocket (device_socket.py), of a page request (http_request.py) and
+of the factory that accepts both (listener.py). Plain Daphne runs the application without them.
 """
 
-from collections.abc import Callable
+import asyncio
 from typing import Any
 
-import autobahn.websocket.protocol
-import daphne.http_protocol
-import daphne.server
-from daphne.server import Server
-from daphne.ws_protocol import WebSocketFactory
-from twisted.internet import asyncioreactor
-from twisted.python import log
-from twisted.web.http import HTTPChannel
+from daphne.http_protocol import HTTPFactory
+from daphne.server import Server, reactor
+from twisted.internet.defer import Deferred
 
+from powerlog.server import speed_patches
 from powerlog.server.device_socket import DeviceSocket
-from powerlog.server.handshake import bad_request
 from powerlog.server.http_request import PageRequest
-from powerlog.server.listener import Entrance, log_without_secrets
-from powerlog.server.shutdown import farewell
-
-handle_reply = Server.handle_reply
-create_application = Server.create_application
+from powerlog.server.listener import Entrance, without_token
+from powerlog.server.shutdown import say_farewell
 
 
-def straight(selectable: Any, call: Callable[..., None], *arguments: Any) -> None:
-    """As Twisted's callWithLogger(): a read or write that raises is its log's business."""
-    try:
-        call(*arguments)
-    except Exception:  # noqa: BLE001 (a socket that is gone already, say)
-        log.err(system=selectable.logPrefix())
+class CollectorServer(Server):
+    """Daphne's server; `manage.py serve` and `python -m powerlog.server` run it."""
 
+    is_made = False  # in this process
 
-async def reply(server: Server, protocol: Any, message: dict[str, Any]) -> None:
-    """Daphne's own, and then the time that the reader takes."""
-    await handle_reply(server, protocol, message)
-    if isinstance(protocol, PageRequest):
-        await protocol.wait_for_reader()
+    def __init__(
+        self, application: Any, endpoints: Any = (), listener: Any = None, **options: Any
+    ) -> None:
+        """Listen on endpoints, or on a socket. Daphne's `fd:` endpoint garbles IPv6 addresses."""
+        super().__init__(
+            application, endpoints or [listener], ready_callable=self.get_ready, **options
+        )
+        self.endpoints, self.listener = endpoints, listener
+        CollectorServer.is_made = True
 
+    @property
+    def http_factory(self) -> Entrance:
+        return self._http_factory
 
-def application_with_budget(server: Server, protocol: Any, scope: dict[str, Any]) -> Any:
-    """Daphne's own, but that the application of a WebSocket knows what that draws from."""
-    if isinstance(protocol, DeviceSocket):
-        scope["budget"] = protocol.budget
-    return create_application(server, protocol, scope)
+    @http_factory.setter
+    def http_factory(self, daphnes: HTTPFactory) -> None:
+        self._http_factory = Entrance(self)
 
+    def get_ready(self) -> None:
+        """Daphne calls this when its factories are made, before it accepts a connection."""
+        speed_patches.apply()
+        self.ws_factory.protocol = DeviceSocket
+        if self.listener:
+            descriptor, family = self.listener.fileno(), self.listener.family
+            reactor.adoptStreamPort(descriptor, family, self.http_factory)
+            self.listener.close()  # the reactor has a copy
 
-def apply() -> None:
-    """Let every server of this process make its connections of these classes."""
-    WebSocketFactory.protocol = DeviceSocket
-    # At each handshake Autobahn formats all its options for a line of debugging that nobody reads:
-    # a quarter of what an arrival costs.
-    autobahn.websocket.protocol.pformat = repr
-    # For each read and write Twisted notes down whose log lines may follow. There are none: what a
-    # socket has to say it says itself.
-    asyncioreactor.callWithLogger = straight  # type: ignore[attr-defined]
-    daphne.http_protocol.WebRequest = PageRequest
-    HTTPChannel._respondToBadRequestAndDisconnect = bad_request  # type: ignore[method-assign]
-    Server.handle_reply = reply
-    Server.create_application = application_with_budget
-    Server.kill_all_applications = farewell
-    daphne.server.HTTPFactory = Entrance
-    Server.log_action = log_without_secrets
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Pass a WebSocket's budget to its application."""
+        if isinstance(protocol, DeviceSocket):
+            scope["budget"] = protocol.budget
+        return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Send the message, then wait until the reader of a page takes it."""
+        await super().handle_reply(protocol, message)
+        if isinstance(protocol, PageRequest):
+            await protocol.wait_for_reader()
+
+    def kill_all_applications(self) -> Deferred:
+        """Close sockets with 1001 before their applications end."""
+        return Deferred.fromFuture(asyncio.ensure_future(say_farewell(self)))
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Write to the access log, if there is one, without tokens."""
+        if self.action_logger:
+            path = without_token(protocol, str(details.get("path", "")))
+            self.action_logger(protocol, action, details | {"path": path})

@@ -15,10 +15,10 @@ from powerlog.devices.connections import traffic
 from powerlog.log_budget import brake
 from powerlog.log_once import once
 from powerlog.server.deadlines import POLICY_VIOLATION
-from powerlog.server.fast_frames import QuickSocket
 from powerlog.server.listener import Entrance
 from powerlog.server.rate_limits import Budget
 from powerlog.server.slowed_addresses import slowed
+from powerlog.server.speed_patches import QuickSocket
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from typing import Any
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.protocols.policies import ProtocolWrapper
-from twisted.web.http import HTTPChannel
 
 from powerlog.client_address import caller
 from powerlog.devices.connections import traffic
@@ -21,8 +20,6 @@ from powerlog.log_once import once
 logger = logging.getLogger(__name__)
 
 BAD_HANDSHAKE = "a bad handshake"
-NO_REQUEST = "no HTTP request"
-answer_bad_request = HTTPChannel._respondToBadRequestAndDisconnect
 # Bytes that may come before the answer. More of them wait in the kernel, and then at the sender.
 MAX_EARLY = 64 * 1024
 MAX_DIALLED = 1024  # of the address with its token
@@ -104,13 +101,7 @@ class EarlySocket(WebSocketProtocol):
 
 
 def refuse(peer: Any, headers: Mapping[str, str], why: str) -> None:
-    """Count it, and say so in the log. headers have names in lower case."""
+    """Count and log a refused connection. headers have names in lower case."""
     address = caller(getattr(peer, "host", ""), headers)
     traffic.refused[why] += 1
     once(logger, logging.INFO, f"{address or 'a stranger'} is refused: {why}")
-
-
-def bad_request(channel: HTTPChannel) -> None:
-    """Twisted's answer to what it cannot read as a request."""
-    refuse(channel.getPeer(), {}, NO_REQUEST)
-    answer_bad_request(channel)

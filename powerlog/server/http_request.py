@@ -1,4 +1,4 @@
-"""A request for a page: how long its body may be, and how long its answer waits for its reader."""
+"""Limit the body of a page request, and the time that its answer waits for its reader."""
 
 import asyncio
 from typing import Any
@@ -10,9 +10,9 @@ READER_LIMIT_S = 120.0  # a reader of pages that takes nothing for so long is go
 
 
 class PageRequest(Upgrade):
-    """A request whose body is short.
+    """A request with a limit on its body.
 
-    It is answered no faster than the answer is read, and one that breaks off is cut off.
+    The answer is sent no faster than it is read. An incomplete answer ends in a reset.
     """
 
     refused = False

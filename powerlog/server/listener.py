@@ -1,7 +1,6 @@
-"""Where connections arrive, and what the server's own log says of them.
+"""Accept connections, and keep tokens out of the access log.
 
-The promise: no public address has more than its share of the connections, of whatever kind, and no
-token gets into an access log.
+No public address has more than its share of the connections, of whatever kind.
 """
 
 import logging
@@ -11,7 +10,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from daphne.http_protocol import HTTPFactory
-from daphne.server import Server
 from django.conf import settings
 from twisted.web.http import _GenericHTTPChannelProtocol
 
@@ -19,23 +17,35 @@ from powerlog.devices.connections import traffic
 from powerlog.log_once import once
 from powerlog.server import deadlines
 from powerlog.server.connection_limits import Gate
+from powerlog.server.handshake import refuse
+from powerlog.server.http_request import PageRequest
 
 logger = logging.getLogger(__name__)
 
+NO_REQUEST = "no HTTP request"
+
+
+class CountedChannel(deadlines.PromptChannel):
+    """Count what Twisted cannot read as a request, and answer it as Twisted does."""
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        refuse(self.getPeer(), {}, NO_REQUEST)
+        super()._respondToBadRequestAndDisconnect()
+
 
 class Entrance(HTTPFactory):
-    """Where all connections arrive, of devices and of pages, also those that never ask anything."""
+    """Accept all connections, of devices and pages, also those that never send a request."""
 
     gate = Gate()
     is_open = True  # until the server stops
 
     def protocol(self) -> _GenericHTTPChannelProtocol:
-        return _GenericHTTPChannelProtocol(deadlines.PromptChannel())
+        return _GenericHTTPChannelProtocol(CountedChannel())
 
     def buildProtocol(self, addr: Any) -> Any:
-        """None, which closes it, where its address has as many as it may have, or came too often.
+        """Return None, which closes the connection, if its address has too many or came too often.
 
-        Behind a proxy all come from the proxy: there the doors count, and only WebSockets.
+        Behind a proxy all come from the proxy: there handshake_check.py counts WebSockets alone.
         """
         if not self.is_open:
             return None
@@ -45,8 +55,9 @@ class Entrance(HTTPFactory):
             once(logger, logging.WARNING, f"{address} is refused: {why}")
             return None
         protocol = super().buildProtocol(addr)
+        protocol.requestFactory = PageRequest
         protocol.timeOut = deadlines.REQUEST_S
-        # Of one that becomes a WebSocket the DeviceSocket hears when it is lost.
+        # One that becomes a WebSocket is lost in DeviceSocket.connectionLost().
         protocol.connectionLost = partial(self.lost, protocol.connectionLost, addr)
         return protocol
 
@@ -61,16 +72,13 @@ class Entrance(HTTPFactory):
             cls.gate.leave(getattr(addr, "host", ""))
 
 
-def log_without_secrets(
-    server: Server, protocol: str, action: str, details: dict[str, Any]
-) -> None:
-    """Daphne's access log, where somebody wants it: a path below /ws is a token.
+def without_token(protocol: str, path: str) -> str:
+    """Return the path without what may be a token: all below /ws.
 
-    A path may hold one wherever it was mistyped: of sockets to elsewhere nothing is shown.
+    A mistyped path may hold one anywhere: a socket to elsewhere shows nothing.
     """
-    if server.action_logger:
-        path = unquote(str(details.get("path", "")))
-        below = path.lower().find("/ws")
-        if protocol == "websocket" or below >= 0:
-            path = f"{path[:below]}/ws…" if below == 0 or protocol == "http" else "…"
-        server.action_logger(protocol, action, details | {"path": path})
+    path = unquote(path)
+    below = path.lower().find("/ws")
+    if protocol != "websocket" and below < 0:
+        return path
+    return f"{path[:below]}/ws…" if below == 0 or protocol == "http" else "…"

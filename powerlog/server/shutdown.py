@@ -11,7 +11,6 @@ from typing import Any
 
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet.defer import Deferred
 
 from powerlog.server.listener import Entrance
 
@@ -23,7 +22,7 @@ CANCEL_LIMIT_S = 0.5
 
 
 class LeavingSocket(WebSocketProtocol):
-    """A WebSocket that says when its server goes, also if it opens only then."""
+    """Close with 1001 when the server goes, also a socket that opens only then."""
 
     def onOpen(self) -> None:
         super().onOpen()
@@ -35,12 +34,8 @@ class LeavingSocket(WebSocketProtocol):
             self.sendCloseFrame(GOING_AWAY)
 
 
-def farewell(server: Server) -> Deferred:
-    """Instead of Daphne's kill_all_applications(), when the reactor is to stop."""
-    return Deferred.fromFuture(asyncio.ensure_future(say_farewell(server)))
-
-
 async def say_farewell(server: Server) -> None:
+    """Close all sockets and end all applications when the reactor is to stop."""
     Entrance.is_open = False
     ended = cancel(applications(server, of_sockets=False))
     for protocol in list(server.connections):
@@ -55,7 +50,7 @@ async def say_farewell(server: Server) -> None:
 
 
 def applications(server: Server, of_sockets: bool) -> list[asyncio.Future[Any]]:
-    """Those that have not ended: a request that is not complete has none."""
+    """Return those that have not ended: an incomplete request has none."""
     return [
         application
         for protocol, details in server.connections.items()

@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from powerlog.core.protocol import BOOTSTRAP
 from tests.support.databases import PASSWORD
 from tests.support.frames import NO_HANDLER, PUMP, answer, delta, full, meter
-from tests.support.servers import Process, Server, daphne, manage, running, serve, until
+from tests.support.servers import Process, Server, daphne, free_port, manage, running, serve, until
 
 
 @contextmanager
@@ -107,6 +107,13 @@ def test_daphne_by_itself_does_the_same(ready_database: str, tmp_path: Path) -> 
         until(lambda: len(server.rows()) == 2)
         assert server.rows() == EXPECTED
         until(lambda: server.devices() == [(PUMP, "127.0.0.1", True)])
+
+
+def test_plain_daphne_reports_that_it_keeps_no_limits(ready_database: str, tmp_path: Path) -> None:
+    port = free_port()
+    command = ["-m", "daphne", "-p", str(port), "collector_site.asgi:application"]
+    with running(Server(command, port, ready_database, tmp_path / "plain.log")) as server:
+        assert "keeps no limits: start it by `python -m powerlog.server`" in server.output
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

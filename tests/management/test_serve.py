@@ -19,7 +19,7 @@ from powerlog.management.commands import serve
 from powerlog.management.commands.serve import (
     Command,
     lan_address,
-    refuse_unless_free,
+    listening,
 )
 
 
@@ -116,18 +116,18 @@ def test_a_port_in_use_is_one_sentence() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(CommandError, match=r"Cannot listen on 127.0.0.1 port \d+: Address already"),
     ):
-        refuse_unless_free("127.0.0.1", taken.getsockname()[1])
+        listening("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_host_that_is_none_is_one_sentence() -> None:
     with pytest.raises(CommandError, match=r"Cannot listen on no\.such\.host"):
-        refuse_unless_free("no.such.host.invalid", 5000)
+        listening("no.such.host.invalid", 5000)
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536])
 def test_a_port_that_is_none_is_one_sentence(port: int) -> None:
     with pytest.raises(CommandError, match=f"--port is {port}"):
-        refuse_unless_free("127.0.0.1", port)
+        listening("127.0.0.1", port)
 
 
 def test_the_lan_address_is_one_of_this_machine() -> None:

@@ -10,12 +10,12 @@ from django.conf import settings as configured
 
 from powerlog.server import rate_limits
 from powerlog.server.device_socket import DeviceSocket
-from powerlog.server.fast_frames import QuickSocket
 from powerlog.server.flow_control import MAX_WAITING, MESSAGE_OVERHEAD, PacedSocket
 from powerlog.server.listener import Entrance
 from powerlog.server.rate_limits import BURST_S, OWN_BYTES, Place, Places
 from powerlog.server.slowed_addresses import slowed
-from tests.server.test_fast_frames import frame
+from powerlog.server.speed_patches import QuickSocket
+from tests.server.test_quick_socket import frame
 from tests.support.bare_socket import Later, is_read
 
 BURST = int(BURST_S * configured.MAX_FRAMES_PER_S)

@@ -123,7 +123,9 @@ def unanswered() -> Iterator[DeviceSocket]:
     """A socket whose application has not accepted it yet."""
     server = Mock(root_path="", proxy_forwarded_address_header=None)
     server.create_application.return_value = asyncio.Queue()
-    socket = WebSocketFactory(server).buildProtocol(None)
+    factory = WebSocketFactory(server)
+    factory.protocol = DeviceSocket
+    socket = factory.buildProtocol(None)
     socket._raw_query_string = b""
     transport = StringTransport()
     transport.registerProducer(socket, True)

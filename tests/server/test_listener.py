@@ -11,9 +11,10 @@ from twisted.python.failure import Failure
 from powerlog.devices.connections import traffic
 from powerlog.log_once import once
 from powerlog.server.connection_limits import TOO_MANY
+from powerlog.server.daphne_server import CollectorServer
 from powerlog.server.device_socket import DeviceSocket
-from powerlog.server.fast_frames import QuickSocket
-from powerlog.server.listener import Entrance, log_without_secrets
+from powerlog.server.listener import Entrance
+from powerlog.server.speed_patches import QuickSocket
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_behind_a_proxy_all_of_them_come_from_the_proxy(entrance: Entrance, sett
     ],
 )
 def test_daphnes_access_log_shows_no_token(protocol: str, path: str, shown: str) -> None:
-    told = Mock()
-    log_without_secrets(SimpleNamespace(action_logger=told), protocol, "complete", {"path": path})
+    told, log = Mock(), CollectorServer.log_action
+    log(SimpleNamespace(action_logger=told), protocol, "complete", {"path": path})
     assert told.call_args.args[2]["path"] == shown
-    log_without_secrets(SimpleNamespace(action_logger=None), protocol, "complete", {})
+    log(SimpleNamespace(action_logger=None), protocol, "complete", {})

@@ -72,6 +72,15 @@ def crowd(server: Server, sockets: ExitStack) -> dict[str, tuple[str, ClientConn
     return devices
 
 
+def test_processes_share_a_port_of_ipv6(ready_postgres: Callable[[], str], tmp_path: Path) -> None:
+    two_of_ipv6 = serve(ready_postgres(), tmp_path, "--host", "::", "--processes", "2")
+    with running(two_of_ipv6) as server:
+        until(lambda: server.status()["processes"] == "2 of 2")
+        with connect(f"ws://[::1]:{server.port}/ws") as device:
+            device.send(full(None, PUMP, switch_0=meter(9.0)))
+            until(lambda: server.devices() == [(PUMP, "::1", True)])
+
+
 def test_devices_are_spread_over_the_processes_and_any_of_them_speaks_for_all(
     ready_postgres: Callable[[], str], tmp_path: Path
 ) -> None:

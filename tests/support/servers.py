@@ -175,7 +175,7 @@ def serve(database_url: str, folder: Path, *options: str) -> Server:
 def daphne(
     database_url: str, folder: Path, application: str = "collector_site.asgi:application"
 ) -> Server:
-    """Daphne by its own command line, as in production; the database is set up beforehand."""
+    """Daphne's command line with our server; the database is set up beforehand."""
     port = free_port()
-    command = ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), application]
+    command = ["-m", "powerlog.server", "-b", "127.0.0.1", "-p", str(port), application]
     return Server(command, port, database_url, folder / f"daphne-{port}.log")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 from websockets.frames import apply_mask
 
-from powerlog.server.fast_frames import QuickSocket, whole_text
+from powerlog.server.speed_patches import QuickSocket, whole_text
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 
