@@ -105,8 +105,10 @@ class Device:
         return DeviceSocket(self._met, self._heard, self._gone)
 
     def _met(self, socket: DeviceSocket) -> None:
+        # uvloop reports no end of a socket whose dial was given up as it opened.
+        if self._socket is None:
+            self._told[Told.CONNECTED] += 1
         self._socket = socket
-        self._told[Told.CONNECTED] += 1
         now = time.time()
         self.notify(now, status(self.load, now), "NotifyFullStatus")
 
@@ -119,8 +121,9 @@ class Device:
         self._say(f'{self._name}collector",{answer}}}')
 
     def _gone(self) -> None:
+        if self._socket is not None:
+            self._told[Told.CONNECTED] -= 1
         self._socket = None
-        self._told[Told.CONNECTED] -= 1
         self._told[Told.LOST] += 1
         self._ended.set()
 
