@@ -11,7 +11,7 @@ from tests.support.frames import PUMP, delta, meter
 from tests.support.servers import Server, daphne, running, until
 
 HANGING = "tests.support.hanging_asgi:application"
-ENDS_WITHIN_S = 10
+ENDS_WITHIN_S = 20
 
 
 def with_a_row(server: Server) -> None:
