@@ -11,7 +11,8 @@ import time_machine
 from benchmarks.page_list import YEAR_PAGES
 from docs import screenshots
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *ROOT.glob("docs/*.md"))
 
 
 @pytest.mark.parametrize("hour", range(24))
@@ -21,11 +22,14 @@ def test_it_is_evening_on_the_pictures_whenever_they_are_made(hour: int) -> None
         assert 18 <= datetime.now(zone).hour <= 22
 
 
-def test_every_picture_of_the_readme_is_made_by_the_command() -> None:
-    made = {f"docs/{shot.file}" for shot in (*screenshots.DASHBOARD, *screenshots.ADMIN)}
-    shown = set(re.findall(r"!\[[^]]*\]\((docs/[^)]+)\)", README.read_text()))
-    assert shown
-    assert shown <= made
+def test_every_picture_of_readme_and_docs_is_made_by_the_command() -> None:
+    made = {ROOT / "docs" / shot.file for shot in (*screenshots.DASHBOARD, *screenshots.ADMIN)}
+    shown = {
+        page.parent / picture
+        for page in PAGES
+        for picture in re.findall(r"\]\(([^)]+\.png)\)", page.read_text())
+    }
+    assert shown == made
 
 
 def test_pictures_have_files_of_their_own_and_addresses_that_can_be_filled_in() -> None:

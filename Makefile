@@ -1,0 +1,17 @@
+# The commands of README.md, under short names.
+.PHONY: run test types lint bench
+
+run:
+	python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python manage.py serve
+
+test:
+	python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest
+
+types:
+	.venv/bin/mypy
+
+lint:
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+bench:
+	.venv/bin/pip install -r benchmarks/requirements.txt && .venv/bin/python -m benchmarks.frames
