@@ -1,14 +1,11 @@
 # The commands of README.md, under short names.
-.PHONY: run test types lint bench
+.PHONY: run test lint bench
 
 run:
 	python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python manage.py serve
 
 test:
 	python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt && .venv/bin/pytest
-
-types:
-	.venv/bin/mypy
 
 lint:
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -93,6 +93,6 @@ def test_every_command_is_in_the_table_of_commands(command: str) -> None:
 def test_make_runs_exactly_the_lines_of_the_readme() -> None:
     makefile = (ROOT / "Makefile").read_text()
     recipes = dict(re.findall(r"^([a-z]+):\n((?:\t.*\n)+)", makefile, re.MULTILINE))
-    assert set(recipes) == {"run", "test", "types", "lint", "bench"}
+    assert set(recipes) == {"run", "test", "lint", "bench"}
     for name, recipe in recipes.items():
         assert {line.strip() for line in recipe.splitlines()} <= set(blocks(README)), name
