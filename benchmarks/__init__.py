@@ -1,4 +1,4 @@
-"""Where the figures of the README come from: one command each, `python -m benchmarks.NAME`."""
+"""The figures of docs/performance.md: a command for each, `python -m benchmarks.NAME`."""
 
 import warnings
 

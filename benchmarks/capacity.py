@@ -14,8 +14,8 @@ FLEETS = (1, 1_000, 10_000, 100_000)
 MEASURED_DEVICES = 10_000
 DUTIES_H = (4, 24)
 # Of fleet.py --devices 10000: the shares of a core in percent, and memory.
-CPU, CPU_POSTGRES, EMPTY_MB, KB_PER_CONNECTION = 14.0, 1.0, 90.0, 24.2
-BYTES_PER_ROW = 275.0  # of rows.py
+CPU, CPU_POSTGRES, EMPTY_MB, KB_PER_CONNECTION = 14.0, 1.0, 90.0, 30.0
+BYTES_PER_ROW = 250.0  # of rows.py
 
 
 def lines(asked: Namespace) -> Iterator[list[str]]:

@@ -90,7 +90,7 @@ def say(line: str) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """The result, as it can go into the README."""
+    """The result, as it can go into docs/performance.md."""
     lines = [head, ["---"] * len(head), *rows]
     sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
 

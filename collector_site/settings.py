@@ -1,7 +1,7 @@
 """Every setting, read from the environment (or `.env` beside manage.py) here and nowhere else.
 
 What is not set has a default that works at home. What is set wrongly stops the start with a
-sentence that names the setting. The README documents each; a test holds it to that.
+sentence that names the setting. docs/settings.md documents each; a test holds it to that.
 """
 
 import os
