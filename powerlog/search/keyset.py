@@ -143,7 +143,7 @@ class Walk:
         return Cursor(getattr(row, self.search.moment), row.pk)
 
     def beyond(self, edge: Moment | None) -> Cursor | None:
-        """Return a cursor beyond the edge, all rows of which have been seen."""
+        """Return a cursor beyond the edge, whose rows have all been shown."""
         return Cursor(edge, 0 if self.back else LAST_ID) if edge else None
 
     @property

@@ -1,10 +1,9 @@
-"""The end of the process, also where its event loop hangs and hears of no signal any more.
+"""End the process, also where its event loop hangs and receives no signal any more.
 
-A thread that is started while memory is short may never come to life, and whoever starts it waits
-for that for ever: CPython's Thread.start() does, on the event loop, below a page. So a thread of
-its own, started in time, sees to it that a process that is told to stop does, and ends one whose
-event loop has stood still for long: what was accepted is written first, and who started the process
-starts it again.
+While memory is short, a new thread may never run, and CPython's Thread.start() waits for it for
+ever: on the event loop, below a page. So a thread of its own, started in time, ends a process that
+is asked to stop and does not, and one whose event loop has stood still for long. It writes what was
+accepted first. The supervisor, or systemd, starts the process again.
 """
 
 import logging

@@ -238,7 +238,7 @@ class Backlog:
             self._losers |= dropped.keys()
         if dropped and not self._overflows:
             self._overflows = True
-            most = max(dropped, key=lambda origin: dropped[origin]) or "nobody knows where"
+            most = max(dropped, key=lambda origin: dropped[origin]) or "an unknown address"
             logger.error(
                 "more rows wait than fit into %s: the oldest are given up of those who have most "
                 "there, of %s first",

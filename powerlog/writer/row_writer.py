@@ -54,10 +54,8 @@ STOP_LIMIT_S = 8.0
 RECALL_LIMIT_S = 3.0
 SLOW_S = 10.0  # a statement that takes longer counts as a database that is away
 REFUSED = "refused by the database"
-NOBODY: ChannelKey = (
-    "",
-    "",
-)  # asked for when there is nothing to write, to see that there is an answer
+# Restored where there is nothing to write, to see whether the database answers.
+NO_CHANNEL = ChannelKey("", "")
 
 
 class RowWriter:
@@ -240,7 +238,7 @@ class RowWriter:
 
     def _ask(self, part: Sequence[Due]) -> int:
         self.asking_since = time.time()
-        return self._store(part) if part else len(self._recall([NOBODY]))
+        return self._store(part) if part else len(self._recall([NO_CHANNEL]))
 
     def _takes_fewer(self, away: Away) -> bool:
         """Return whether to try again at once with fewer rows. After two statements in a row that
